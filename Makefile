@@ -1,0 +1,70 @@
+# make demo   replay the sample's real help desk log, then serve the site (SERVE=0 stops before serving, PORT=8000)
+# make test   everything: ruff, mypy, the tests on every database that answers
+# make bench  measure fire() beside its peers, write docs/benchmarks.md
+# make docs   build the documentation into site/
+# make clean  remove what these made
+#
+# Needs Python 3.11 or newer, make and git. PYTHON=python3.13 chooses another interpreter.
+
+PYTHON ?= python3
+PORT ?= 8000
+SERVE ?= 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The environment is made again where what it is made of has changed.
+HASH := $(shell cat setup.cfg pyproject.toml | cksum | cut -d ' ' -f 1)
+DEMO_READY := $(VENV)/.demo-$(HASH)
+TEST_READY := $(VENV)/.test-$(HASH)
+BENCH_READY := $(VENV)/.bench-$(HASH)
+
+.PHONY: help demo test bench docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Creating the environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module does not work here (Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+$(DEMO_READY): $(BIN)/python
+	@echo "Installing fsm_lifecycle and what it needs ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . tqdm
+	@rm -f $(VENV)/.demo-* && touch $@
+
+$(TEST_READY): $(BIN)/python
+	@echo "Installing fsm_lifecycle and what its tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
+	@rm -f $(VENV)/.test-* && touch $@
+
+$(BENCH_READY): $(BIN)/python
+	@echo "Installing fsm_lifecycle and the packages it is measured beside ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@rm -f $(VENV)/.bench-* && touch $@
+
+demo: $(DEMO_READY)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py load_helpdesk
+	@$(BIN)/python manage.py demo_users
+ifneq ($(SERVE),0)
+	@echo "Serving on http://127.0.0.1:$(PORT)/  (Ctrl-C stops)"
+	@$(BIN)/python manage.py runserver --noreload 127.0.0.1:$(PORT)
+endif
+
+test: $(TEST_READY)
+	@$(BIN)/python -m tests.everything
+
+bench: $(BENCH_READY)
+	@$(BIN)/python -m benchmarks
+
+docs: $(TEST_READY)
+	@$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Built: site/index.html"
+
+clean:
+	rm -rf $(VENV) .tox site build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f *.sqlite3 *.sqlite3-wal *.sqlite3-shm
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

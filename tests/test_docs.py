@@ -1,0 +1,84 @@
+"""The README and the docs: they build, their code runs, and the commands they name exist."""
+
+import configparser
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from tests.docsapp.page import blocks
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SHELL = {"sh", "bash", "console"}
+by_path = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def shell_lines(page: Path) -> list[str]:
+    return [
+        line.removeprefix("$ ").split("#")[0].strip()
+        for language, code, _ in blocks(page.read_text())
+        if language in SHELL
+        for line in code.splitlines()
+    ]
+
+
+def management_commands() -> set[str]:
+    """Commands of Django, of the installed apps and of the sample project, which the tests do not install."""
+    own = {path.stem for path in (ROOT / "sample_project").rglob("management/commands/*.py")}
+    return own | set(get_commands())
+
+
+def unknown(line: str) -> bool:
+    """Whether a shell line names a make target, management command, module or extra that is not there."""
+    if made := re.match(r"make (\w+)", line):
+        return not re.search(rf"^{made[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    if managed := re.match(r"python manage\.py (\w+)", line):
+        return managed[1] not in management_commands()
+    if module := re.match(r"python -m (\w+)", line):
+        return importlib.util.find_spec(module[1]) is None
+    if extras := re.match(r".*fsm-lifecycle\[([\w,]+)\]", line):
+        setup = configparser.ConfigParser(interpolation=None)
+        setup.read(ROOT / "setup.cfg")
+        return not set(extras[1].split(",")) <= set(setup["options.extras_require"])
+    return False
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (site / "index.html").exists()
+
+
+@by_path
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    if not {"python", "pycon"} & {language for language, _, _ in blocks(page.read_text())}:
+        pytest.skip("no code on this page")
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE": "sqlite",
+        "DATABASE_NAME": str(tmp_path / "page.sqlite3"),
+    }
+    command = [sys.executable, "-m", "tests.docsapp.page", str(page)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@by_path
+def test_the_commands_a_page_names_exist(page: Path) -> None:
+    assert [line for line in shell_lines(page) if unknown(line)] == []
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    lines = ["make tea", "python manage.py brew", "python -m tea_maker", "pip install 'fsm-lifecycle[tea]'"]
+    assert [unknown(line) for line in lines] == [True] * 4
