@@ -1,293 +1,35 @@
-"""Owns canonical bytes: which values may be recorded, how they are tagged, and their one JSON form.
+"""Owns canonical bytes: the one JSON form of a recordable value, and the way back from it.
 
-The form is RFC 8785 (JSON Canonicalization Scheme) over objects, arrays, strings, booleans, null and the
-integers that a double holds exactly. Every other value is an object with one key that begins with ``$``.
+The form is RFC 8785 (JSON Canonicalization Scheme) in UTF-8 over plain trees; ``recordable`` says how other
+values become such trees.
 
-Must not know: Django (its objects are recognised by shape), hashes, entries, who may do what.
+Must not know: hashes, bodies, entries, the database.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from enum import Enum
-from typing import Any, TypeAlias
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
-"""A plain tree. Integers lie within ``±MAX_INTEGER``; there are no floats."""
+from .recordable import MAX_DEPTH, MAX_INTEGER, Json, RecordRef, Unrecordable, plain
 
-MAX_INTEGER = 2**53 - 1
-"""The largest integer that every JSON reader keeps exact (I-JSON, RFC 7493)."""
-
-MAX_DEPTH = 64
-"""How deep arrays and objects of one recorded value may nest. Tags do not count."""
-
-
-class Unrecordable(ValueError):
-    """A value has no canonical form, so it cannot stand in the log.
-
-    ``place`` says where it is (``arguments.lines[3].price``), ``why`` what is wrong with it, ``remedy`` what
-    to give instead. The value itself is never in the message: it may be personal.
-    """
-
-    def __init__(self, place: str, why: str, remedy: str) -> None:
-        super().__init__(place, why, remedy)
-        self.place = place
-        self.why = why
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.place} cannot be recorded: {self.why}. {self.remedy}."
-
-
-@dataclass(frozen=True, slots=True)
-class RecordRef:
-    """What the log keeps of a model instance: enough to find it, nothing of its content."""
-
-    model: str
-    """``app.model``: the lower-case label of the concrete model."""
-    pk: str
-    """The primary key as text."""
-
-
-class _Refusal(Exception):
-    """Climbs from the bad value to the top and collects the way, so that good values pay nothing for it."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(why)
-        self.why = why
-        self.remedy = remedy
-        self.steps: list[str | int] = []
-
-
-# --- values to plain trees ----------------------------------------------------------------------------------
-
-
-def plain(value: object, place: str = "value") -> Json:
-    """Return ``value`` as a tree of JSON types, other values tagged.
-
-    ``place`` names the value in errors. Raises ``Unrecordable`` for what has no canonical form: NaN,
-    infinities, naive datetimes, times with a zone, sets, keys that are no strings, U+0000, lone surrogates,
-    more than ``MAX_DEPTH`` levels, unsaved records, and every type not named in this module.
-    """
-    try:
-        return _tree(value, 0)
-    except _Refusal as refusal:
-        where = place + "".join(_step(step) for step in reversed(refusal.steps))
-        raise Unrecordable(where, refusal.why, refusal.remedy) from None
-
-
-def _step(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if step.isidentifier() else f"[{json.dumps(step)}]"
-
-
-def _tree(value: Any, depth: int) -> Json:
-    writer = _WRITERS.get(type(value))
-    return writer(value, depth) if writer is not None else _unusual(value, depth)
-
-
-def _as_is(value: Any, depth: int) -> Json:
-    return value  # type: ignore[no-any-return]
-
-
-def _text(value: str, depth: int) -> str:
-    # str.__str__ copies a subclass (State, SafeString) to a plain str and ignores what it made of __str__.
-    text = str.__str__(value)
-    if "\0" in text:
-        raise _Refusal("it contains U+0000", "Remove the character: databases do not store it")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise _Refusal(
-                "it contains a lone surrogate, which is not a character", "Decode the text correctly first"
-            ) from None
-    return text
-
-
-def _integer(value: int, depth: int) -> Json:
-    if -MAX_INTEGER <= value <= MAX_INTEGER:
-        return int.__int__(value)
-    try:
-        return {"$int": int.__repr__(value)}
-    except ValueError:  # sys.set_int_max_str_digits
-        raise _Refusal(
-            "the integer has more digits than Python writes out", "Give it as text or bytes"
-        ) from None
-
-
-def _float(value: float, depth: int) -> Json:
-    if not math.isfinite(value):
-        raise _Refusal("it is not a finite number", "Give a finite number or None")
-    return {"$float": float.__repr__(value)}
-
-
-def _decimal(value: Decimal, depth: int) -> Json:
-    if not value.is_finite():
-        raise _Refusal("it is not a finite number", "Give a finite number or None")
-    # Upper case, because the thread's decimal context may ask for a small "e".
-    return {"$decimal": Decimal.__str__(value).upper()}
-
-
-def _datetime(value: dt.datetime, depth: int) -> Json:
-    if value.utcoffset() is None:
-        raise _Refusal("the datetime has no time zone", "Make it aware, e.g. with django.utils.timezone")
-    try:
-        moment = value.astimezone(dt.UTC)
-    except OverflowError:
-        raise _Refusal(
-            "the datetime lies outside the years 1 to 9999 in UTC", "Give a time within them"
-        ) from None
-    return {"$datetime": dt.datetime.isoformat(moment.replace(tzinfo=None), timespec="microseconds") + "Z"}
-
-
-def _date(value: dt.date, depth: int) -> Json:
-    return {"$date": dt.date.isoformat(value)}
-
-
-def _time(value: dt.time, depth: int) -> Json:
-    if value.tzinfo is not None:
-        raise _Refusal(
-            "the time of day has a time zone but no date", "Give a datetime, or a time without a zone"
-        )
-    return {"$time": dt.time.isoformat(value, timespec="microseconds")}
-
-
-def _duration(value: dt.timedelta, depth: int) -> Json:
-    microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-    return {"$duration": _integer(microseconds, depth)}  # beyond 285 years that is {"$int": ...}
-
-
-def _uuid(value: UUID, depth: int) -> Json:
-    return {"$uuid": UUID.__str__(value)}
-
-
-def _bytes(value: bytes | bytearray | memoryview, depth: int) -> Json:
-    return {"$bytes": urlsafe_b64encode(bytes(value)).rstrip(b"=").decode("ascii")}
-
-
-def _reference(value: RecordRef, depth: int) -> Json:
-    return {"$record": [_text(value.model, depth), _text(value.pk, depth)]}
-
-
-def _array(value: Iterable[Any], depth: int) -> Json:
-    if depth == MAX_DEPTH:
-        raise _too_deep()
-    tree: list[Json] = []
-    for item in value:
-        try:
-            tree.append(_tree(item, depth + 1))
-        except _Refusal as refusal:
-            refusal.steps.append(len(tree))
-            raise
-    return tree
-
-
-def _object(value: Mapping[Any, Any], depth: int) -> Json:
-    if depth == MAX_DEPTH:
-        raise _too_deep()
-    tree: dict[str, Json] = {}
-    for key, item in value.items():
-        name = _key(key)
-        try:
-            tree["$" + name if name[:1] == "$" else name] = _tree(item, depth + 1)
-        except _Refusal as refusal:
-            refusal.steps.append(name)
-            raise
-    return tree
-
-
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise _Refusal(f"it has the key {key!r:.60} ({type(key).__name__})", "Use strings as keys")
-    try:
-        return _text(key, 0)
-    except _Refusal as refusal:
-        refusal.why = f"its key {key!a:.60} is not valid text: {refusal.why}"
-        raise
-
-
-def _too_deep() -> _Refusal:
-    return _Refusal(
-        f"it nests more than {MAX_DEPTH} levels deep",
-        "Flatten it, and look for a list or dict that contains itself",
-    )
-
-
-_WRITERS: dict[type, Callable[[Any, int], Json]] = {
-    str: _text,
-    int: _integer,
-    bool: _as_is,
-    type(None): _as_is,
-    dict: _object,
-    list: _array,
-    tuple: _array,
-    Decimal: _decimal,
-    dt.datetime: _datetime,  # before date, its base class: subclasses are matched in this order
-    dt.date: _date,
-    dt.time: _time,
-    dt.timedelta: _duration,
-    UUID: _uuid,
-    float: _float,
-    bytes: _bytes,
-    bytearray: _bytes,
-    memoryview: _bytes,
-    RecordRef: _reference,
-}
-
-
-def _unusual(value: Any, depth: int) -> Json:
-    """Subclasses, enumerations, Django's lazy objects and records: rarer, so looked at last."""
-    ancestry = {f"{base.__module__}.{base.__qualname__}" for base in type(value).__mro__}
-    if "django.utils.functional.LazyObject" in ancestry:  # request.user, for one
-        value.__class__  # noqa: B018 - asking for its class makes it load what it stands for
-        return _tree(value._wrapped, depth)
-    if "django.utils.functional.Promise" in ancestry:  # gettext_lazy
-        return _text(str(value), depth)
-    if isinstance(value, Enum):
-        return _tree(value.value, depth)
-    for base, writer in _WRITERS.items():
-        if isinstance(value, base):
-            return writer(value, depth)
-    if isinstance(value, Mapping):
-        return _object(value, depth)
-    concrete = getattr(getattr(value, "_meta", None), "concrete_model", None)
-    if concrete is not None and not isinstance(value, type):
-        return _record(concrete._meta.label_lower, value.pk, depth)
-    kind = type(value).__name__
-    if isinstance(value, (set, frozenset)):
-        raise _Refusal(f"a {kind} has no order", "Give sorted(...) of it")
-    raise _Refusal(
-        f"the type {kind} has no form in the log",
-        "Give text, a number, a date, a list (list(...) of a queryset), a dict, or a saved record",
-    )
-
-
-def _record(label: str, key: object, depth: int) -> Json:
-    if key is None:
-        raise _Refusal(f"the {label} has no primary key", "Save it first")
-    if isinstance(key, int) and not isinstance(key, bool):
-        return {"$record": [label, int.__repr__(key)]}
-    if isinstance(key, UUID):
-        return {"$record": [label, str(key)]}
-    if isinstance(key, str):
-        return {"$record": [label, _text(key, depth)]}
-    raise _Refusal(
-        f"the primary key of {label} is a {type(key).__name__}",
-        "Use integer, UUID or text keys, or give a field of it",
-    )
-
-
-# --- plain trees to bytes -----------------------------------------------------------------------------------
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_INTEGER",
+    "Json",
+    "RecordRef",
+    "Unrecordable",
+    "canon",
+    "dump",
+    "plain",
+    "restore",
+]
 
 _encode = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
@@ -321,9 +63,6 @@ def canon(value: object) -> bytes:
     return dump(plain(value))
 
 
-# --- plain trees back to values -----------------------------------------------------------------------------
-
-
 def restore(tree: Json) -> object:
     """Return the value that ``plain`` turned into ``tree``.
 
@@ -344,9 +83,19 @@ def _value(tree: Json, depth: int) -> object:
     if isinstance(tree, list):
         _check_depth(depth)
         return [_value(item, depth + 1) for item in tree]
-    if plain(tree) != tree:
-        raise ValueError("a number is no integer of the plain range, so it should be tagged")
+    if isinstance(tree, str):
+        return _checked(tree)
+    if isinstance(tree, float) or (isinstance(tree, int) and abs(tree) > MAX_INTEGER):
+        raise ValueError("it holds a number that is no plain integer and not tagged")
     return tree
+
+
+def _checked(text: str) -> str:
+    try:
+        plain(text)
+    except Unrecordable:
+        raise ValueError("it holds a text with U+0000 or a lone surrogate") from None
+    return text
 
 
 def _check_depth(depth: int) -> None:
@@ -356,9 +105,9 @@ def _check_depth(depth: int) -> None:
 
 def _user_key(key: str) -> str:
     if not key.startswith("$"):
-        return _text(key, 0)
+        return _checked(key)
     if key.startswith("$$"):
-        return _text(key[1:], 0)
+        return _checked(key[1:])
     raise ValueError(f"the key {key!r:.60} begins with one $ but is no tag")
 
 
@@ -368,8 +117,8 @@ def _tagged(name: str, content: Json, tree: Json) -> object:
         raise ValueError(f"the tag {name!r:.60} is not known")
     try:
         value = reader(content)
-        same = plain(value) == tree  # one value, one form: "$int" of a small number is not a number we wrote
-    except (ValueError, TypeError, ArithmeticError, AttributeError, InvalidOperation):
+        same = canon(value) == dump(tree)  # one value, one form: nobody writes {"$int": "1"}
+    except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError):
         same = False
     if not same:
         raise ValueError(f"the content of the tag {name!r} is not in its canonical form")
