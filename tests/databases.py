@@ -24,9 +24,14 @@ def run_folder() -> Path:
     if RUN_FOLDER not in os.environ:
         folder = tempfile.mkdtemp(prefix="fsm-lifecycle-")
         os.environ[RUN_FOLDER] = folder
-        owner = os.getpid()
-        atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+        atexit.register(_remove, folder, os.getpid())
     return Path(os.environ[RUN_FOLDER])
+
+
+def _remove(folder: str, owner: int) -> None:
+    # A forked child ends before its parent does and must leave the folder alone.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def address(database: str) -> tuple[str, int]:

@@ -79,6 +79,14 @@ def test_the_commands_a_page_names_exist(page: Path) -> None:
     assert [line for line in shell_lines(page) if unknown(line)] == []
 
 
+def test_the_page_on_checks_names_every_check() -> None:
+    told = re.findall(r"^\| `([EW]\d{3})` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    package = (ROOT / "fsm_lifecycle").rglob("*.py")
+    found = {name for path in package for name in re.findall(r"\b[EW]\d{3}\b", path.read_text())}
+    assert told == sorted(told, key=lambda name: name[1:])
+    assert set(told) == found
+
+
 def test_a_command_that_does_not_exist_is_noticed() -> None:
     lines = ["make tea", "python manage.py brew", "python -m tea_maker", "pip install 'fsm-lifecycle[tea]'"]
     assert [unknown(line) for line in lines] == [True] * 4
