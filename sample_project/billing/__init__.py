@@ -1,0 +1,1 @@
+"""Billing: invoices, contracts and expense reports."""

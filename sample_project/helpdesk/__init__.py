@@ -1,0 +1,1 @@
+"""The help desk: tickets of a real log, replayed."""

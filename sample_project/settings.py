@@ -1,0 +1,121 @@
+"""Settings of the sample project.
+
+It runs as it is, for a developer on one machine. The environment changes it:
+
+- `SAMPLE_DB`: `sqlite` (the default), `postgres` or `mariadb`; `SAMPLE_DB_NAME`, `SAMPLE_DB_HOST`, `SAMPLE_DB_PORT`,
+  `SAMPLE_DB_USER`, `SAMPLE_DB_PASSWORD` say where and who.
+- `SAMPLE_DEBUG`: `0` turns debugging off; then `SAMPLE_SECRET_KEY` must be set.
+- `SAMPLE_ALLOWED_HOSTS`: host names, separated by commas.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = os.environ.get("SAMPLE_DEBUG", "1") == "1"
+SECRET_KEY = os.environ.get(
+    "SAMPLE_SECRET_KEY", "a fixed key for development, worth nothing" if DEBUG else ""
+)
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "Without SAMPLE_DEBUG=1 the sample needs a key of its own: set SAMPLE_SECRET_KEY."
+    )
+ALLOWED_HOSTS = os.environ.get("SAMPLE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "guardian",
+    "fsm_lifecycle",
+    "sample_project.helpdesk",
+    "sample_project.billing",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "fsm_lifecycle.middleware.ActorMiddleware",  # needs the user: after AuthenticationMiddleware
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+# The sample has no anonymous user with permissions of its own.
+ANONYMOUS_USER_NAME = None
+
+ROOT_URLCONF = "sample_project.urls"
+WSGI_APPLICATION = "sample_project.wsgi.application"
+ASGI_APPLICATION = "sample_project.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def _database(kind: str) -> dict[str, Any]:
+    def said(what: str, default: str) -> str:
+        return os.environ.get(f"SAMPLE_DB_{what}", default)
+
+    if kind == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": said("NAME", str(BASE_DIR / "db.sqlite3")),
+            "OPTIONS": {
+                # A writer waits for its turn instead of failing at once; readers wait for nobody.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    if kind not in ("postgres", "mariadb"):
+        raise ImproperlyConfigured(f"SAMPLE_DB={kind!r} is not known. Use sqlite, postgres or mariadb.")
+    postgres = kind == "postgres"
+    return {
+        "ENGINE": "django.db.backends.postgresql" if postgres else "django.db.backends.mysql",
+        "NAME": said("NAME", "lifecycle_sample"),
+        "HOST": said("HOST", "127.0.0.1"),
+        "PORT": said("PORT", "5432" if postgres else "3306"),
+        "USER": said("USER", "postgres" if postgres else "root"),
+        "PASSWORD": said("PASSWORD", ""),
+        "OPTIONS": {} if postgres else {"charset": "utf8mb4"},
+    }
+
+
+DATABASES = {"default": _database(os.environ.get("SAMPLE_DB", "sqlite"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "sample_project" / "static"]
+
+# E-mails are printed, not sent.
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = "billing@example.com"
