@@ -249,6 +249,10 @@ def _unusual(value: Any, depth: int) -> Json:
         return _tree(value._wrapped, depth)
     if "django.utils.functional.Promise" in ancestry:  # gettext_lazy
         return _text(str(value), depth)
+    if (
+        "django.utils.datastructures.MultiValueDict" in ancestry
+    ):  # request.POST: items() hides all but the last
+        raise _Refusal("it may hold several values under one key", "Give dict(x.lists()), or x.dict()")
     if isinstance(value, Enum):
         return _tree(value.value, depth)
     for base, writer in _WRITERS.items():

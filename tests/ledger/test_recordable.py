@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils.datastructures import MultiValueDict
 from django.utils.functional import SimpleLazyObject, lazystr
 from django.utils.safestring import mark_safe
 
@@ -129,6 +130,13 @@ def nested(levels: int) -> list[Any]:
     return value
 
 
+def in_objects(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
 circular: list[Any] = []
 circular.append({"again": circular})
 
@@ -163,13 +171,14 @@ REFUSED: list[tuple[str, object, str, str]] = [
     ("surrogate pair in pieces", {"note": "\ud83d\ude00"}, ".note", "lone surrogate"),
     ("lone surrogate in a key", {"\udfff": 1}, "", r"its key '\udfff' is not valid text: it contains a lone"),
     ("too deep", nested(MAX_DEPTH + 1), "[0]" * MAX_DEPTH, "more than 64 levels"),
-    ("too deep by objects", {"a": nested(MAX_DEPTH)}, ".a" + "[0]" * (MAX_DEPTH - 1), "more than 64 levels"),
+    ("too deep by objects", in_objects(MAX_DEPTH + 1), ".a" * MAX_DEPTH, "more than 64 levels"),
     ("circular", circular, "[0].again" * (MAX_DEPTH // 2), "more than 64 levels"),
     ("object", {"thing": object()}, ".thing", "type object has no form"),
     ("class", {"thing": FakeRecord}, ".thing", "type type has no form"),
     ("function", [print], "[0]", "type builtin_function_or_method has no form"),
     ("generator", {"rows": iter([])}, ".rows", "has no form"),
     ("range", {"rows": range(2)}, ".rows", "type range has no form"),
+    ("several values for a key", {"form": MultiValueDict({"a": ["1", "2"]})}, ".form", "several values"),
     ("complex number", {"z": 1j}, ".z", "type complex has no form"),
     ("huge integer", {"n": 10**5000}, ".n", "more digits"),
     (
