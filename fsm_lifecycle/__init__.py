@@ -1,0 +1,131 @@
+"""Lifecycles for Django models: a transition table, one way to change state, and a log that can be proven.
+
+Everything except models is imported from here; models come from ``fsm_lifecycle.models``. Names are looked up
+when they are asked for (PEP 562), so that importing the package before the apps are ready works.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fsm_lifecycle.access.actors import System
+    from fsm_lifecycle.access.current import acting_as
+    from fsm_lifecycle.definition import (
+        ANY,
+        CRUD,
+        Branch,
+        Event,
+        Retention,
+        Role,
+        Snapshot,
+        State,
+        effect,
+        guard,
+        on_commit,
+    )
+    from fsm_lifecycle.engine.adoption import adopting
+    from fsm_lifecycle.engine.bulk import BulkResult
+    from fsm_lifecycle.engine.decision import Decision
+    from fsm_lifecycle.engine.effects import fires
+    from fsm_lifecycle.engine.firing import Firing
+    from fsm_lifecycle.exceptions import (
+        AccessDenied,
+        ActorRequired,
+        ApprovalRequired,
+        CauseLoop,
+        DirectStateChange,
+        GuardFailed,
+        IdempotencyConflict,
+        InvalidArguments,
+        InvalidDefinition,
+        InvalidTransition,
+        LifecycleError,
+        ProtectionOutdated,
+        StaleState,
+        TerminalState,
+        UnknownEvent,
+        UnsavedChanges,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "fsm_lifecycle.access.actors": ("System",),
+    "fsm_lifecycle.access.current": ("acting_as",),
+    "fsm_lifecycle.definition": (
+        "ANY", "CRUD", "Branch", "Event", "Retention", "Role", "Snapshot", "State", "effect", "guard", "on_commit",
+    ),
+    "fsm_lifecycle.engine.adoption": ("adopting",),
+    "fsm_lifecycle.engine.bulk": ("BulkResult",),
+    "fsm_lifecycle.engine.decision": ("Decision",),
+    "fsm_lifecycle.engine.effects": ("fires",),
+    "fsm_lifecycle.engine.firing": ("Firing",),
+    "fsm_lifecycle.exceptions": (
+        "AccessDenied", "ActorRequired", "ApprovalRequired", "CauseLoop", "DirectStateChange", "GuardFailed",
+        "IdempotencyConflict", "InvalidArguments", "InvalidDefinition", "InvalidTransition", "LifecycleError",
+        "ProtectionOutdated", "StaleState", "TerminalState", "UnknownEvent", "UnsavedChanges",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+# Names that belong to parts of the specification which this version does not have.
+_TO_COME = {
+    "Agent": "agents",
+    "BusinessHours": "timers",
+    "RemapState": "the ledger's migration operation",
+    "redact": "redaction",
+}
+
+__all__ = [
+    "ANY",
+    "CRUD",
+    "AccessDenied",
+    "ActorRequired",
+    "ApprovalRequired",
+    "Branch",
+    "BulkResult",
+    "CauseLoop",
+    "Decision",
+    "DirectStateChange",
+    "Event",
+    "Firing",
+    "GuardFailed",
+    "IdempotencyConflict",
+    "InvalidArguments",
+    "InvalidDefinition",
+    "InvalidTransition",
+    "LifecycleError",
+    "ProtectionOutdated",
+    "Retention",
+    "Role",
+    "Snapshot",
+    "StaleState",
+    "State",
+    "System",
+    "TerminalState",
+    "UnknownEvent",
+    "UnsavedChanges",
+    "acting_as",
+    "adopting",
+    "effect",
+    "fires",
+    "guard",
+    "on_commit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is not None:
+        return getattr(import_module(home), name)
+    if name in _TO_COME:
+        raise AttributeError(
+            f"fsm_lifecycle.{name} belongs to {_TO_COME[name]}, which this version does not have."
+        )
+    raise AttributeError(f"module 'fsm_lifecycle' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,254 @@
+"""System checks: every defect of a lifecycle that Django can name before anything goes wrong.
+
+What the table alone shows is found in ``definition.defects``; here it gets an object, and the model, the
+settings and the installation are looked at. Must not mend anything.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import models
+
+from fsm_lifecycle import conf
+from fsm_lifecycle.definition.defects import Defect, defects_of, listed
+from fsm_lifecycle.engine.binding import Binding
+from fsm_lifecycle.managers import LifecycleQuerySet
+from fsm_lifecycle.models import LifecycleModel
+from fsm_lifecycle.preparation import NoDeclaration
+
+ACTOR_MIDDLEWARE = "fsm_lifecycle.middleware.ActorMiddleware"
+AUTHENTICATION_MIDDLEWARE = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def register_all() -> None:
+    """Register the checks. Called once, by ``AppConfig.ready``."""
+    register(check_lifecycles, "fsm_lifecycle")
+    register(check_project, "fsm_lifecycle")
+
+
+def check_lifecycles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Every lifecycle model of the given apps, or of all."""
+    found: list[CheckMessage] = []
+    labels = None if app_configs is None else {config.label for config in app_configs}
+    by_label: dict[str, type[models.Model]] = {}
+    for model in apps.get_models():
+        if not issubclass(model, LifecycleModel):
+            continue
+        binding = model._lifecycle
+        if labels is None or model._meta.app_label in labels:
+            found += [_message(d, model) for d in model_defects(model)]
+        other = by_label.setdefault(binding.label, binding.owner)
+        if other is not binding.owner:
+            found.append(
+                Error(
+                    f"{model.__name__} and {other.__name__} both call their log “{binding.label}”.",
+                    hint="Give one of them its own label in class Lifecycle.",
+                    obj=model,
+                    id="fsm_lifecycle.E040",
+                )
+            )
+    return found
+
+
+def _message(defect: Defect, obj: Any) -> CheckMessage:
+    kind = Error if defect.level == "error" else Warning
+    return kind(defect.message, hint=defect.hint, obj=obj, id=f"fsm_lifecycle.{defect.id}")
+
+
+def model_defects(model: type[LifecycleModel]) -> Iterator[Defect]:
+    """Everything that is wrong with one model's lifecycle."""
+    binding = model._lifecycle
+    if binding.table.declaration is NoDeclaration:
+        yield Defect(
+            "E030",
+            f"{model.__name__} is a LifecycleModel without a lifecycle.",
+            "Declare a nested class Lifecycle with its states and events, or derive it from models.Model.",
+        )
+        return
+    yield from defects_of(binding.table)
+    yield from _stored_fields(binding)
+    yield from _snapshot_fields(binding)
+    yield from _timer_fields(binding)
+    yield from _hidden_names(model, binding)
+    yield from _managers(model)
+    yield from _key(binding)
+    yield from _lengths(binding)
+
+
+def _stored_fields(binding: Binding) -> Iterator[Defect]:
+    local = {f.name: f for f in binding.owner._meta.local_concrete_fields}
+    for event in binding.table.events.values():
+        for name in event.stores:
+            if name in binding.own_columns or (name in local and local[name].primary_key):
+                yield Defect(
+                    "E031",
+                    f"Event “{event.name}” stores “{name}”, which only the package writes.",
+                    "Rename the argument and the field.",
+                )
+            elif name not in local:
+                table = binding.owner._meta.db_table
+                yield Defect(
+                    "E032",
+                    f"Event “{event.name}” stores “{name}”, which is not a column of {table}, where the state is.",
+                    f"Add the field to {binding.owner.__name__}, or write it in an effect.",
+                )
+
+
+def _snapshot_fields(binding: Binding) -> Iterator[Defect]:
+    policy = binding.table.snapshot
+    names = {n for f in binding.model._meta.concrete_fields for n in (f.name, f.attname)}
+    unknown = [name for name in (policy.fields if policy else ()) if name not in names]
+    if unknown:
+        yield Defect(
+            "E033",
+            f"snapshot keeps {listed(unknown)}, which {binding.model.__name__} does not have as columns.",
+            f"Its columns are {listed(sorted(f.name for f in binding.model._meta.concrete_fields))}.",
+        )
+
+
+def _timer_fields(binding: Binding) -> Iterator[Defect]:
+    names = {f.name for f in binding.model._meta.concrete_fields}
+    for event in binding.table.events.values():
+        if event.at is not None and event.at not in names:
+            yield Defect(
+                "E034",
+                f"Event “{event.name}” fires at=“{event.at}”, which {binding.model.__name__} does not have.",
+                "Name a date or datetime field of the model.",
+            )
+
+
+def _hidden_names(model: type[LifecycleModel], binding: Binding) -> Iterator[Defect]:
+    accessors = {
+        relation.get_accessor_name()
+        for relation in model._meta.related_objects
+        if relation.get_accessor_name()
+    }
+    taken = dict(binding.hidden)
+    taken.update({name: what for name, what in binding.generated.items() if name in accessors})
+    for name, what in taken.items():
+        yield Defect(
+            "E035",
+            f"The {what} would put “{name}” on {model.__name__}, which has an attribute of that name already.",
+            "Rename the state's or event's attribute in class Lifecycle, or the model's attribute.",
+        )
+
+
+def _managers(model: type[LifecycleModel]) -> Iterator[Defect]:
+    for manager in model._meta.managers:
+        if not issubclass(getattr(manager, "_queryset_class", models.QuerySet), LifecycleQuerySet):
+            yield Defect(
+                "E036",
+                f"{model.__name__}.{manager.name} is not a lifecycle manager, so it cannot fire events or create rows "
+                f"with their log.",
+                "Derive it from LifecycleManager, or its queryset from LifecycleQuerySet (fsm_lifecycle.models).",
+            )
+
+
+def _key(binding: Binding) -> Iterator[Defect]:
+    field: Any = binding.pk
+    while field.remote_field is not None:
+        field = field.target_field
+    allowed = (models.IntegerField, models.UUIDField, models.CharField, models.TextField)
+    if not isinstance(field, allowed):
+        yield Defect(
+            "E037",
+            f"The key of {binding.owner.__name__} is a {type(field).__name__}, which the log cannot name.",
+            "Use an integer, UUID or text key.",
+        )
+
+
+def _lengths(binding: Binding) -> Iterator[Defect]:
+    long = [name for name in binding.table.events if len(name) > 100]
+    if long:
+        yield Defect("E038", f"The event name {listed(long)} is over 100 characters.", "Shorten it.")
+    if len(binding.label) > 100:
+        yield Defect(
+            "E039", f"The label “{binding.label}” is over 100 characters.", "Shorten Lifecycle.label."
+        )
+
+
+def check_project(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """The settings and the installation, once there is a lifecycle to protect."""
+    found: list[CheckMessage] = []
+    if not any(issubclass(m, LifecycleModel) for m in apps.get_models()):
+        return found
+    if not settings.USE_TZ:
+        found.append(
+            Error(
+                "USE_TZ is False, so the log could not say when anything happened.",
+                hint="Set USE_TZ = True.",
+                id="fsm_lifecycle.E050",
+            )
+        )
+    found += _middleware()
+    found += _unknown_settings()
+    if _installed("django-fsm"):
+        found.append(
+            Error(
+                "django-fsm is installed beside django-fsm-2, and both are the package django_fsm.",
+                hint="Run: pip uninstall django-fsm && pip install --force-reinstall django-fsm-2",
+                id="fsm_lifecycle.E053",
+            )
+        )
+    return found
+
+
+def _middleware() -> Iterator[CheckMessage]:
+    middleware = list(settings.MIDDLEWARE)
+    if ACTOR_MIDDLEWARE not in middleware:
+        yield Warning(
+            "ActorMiddleware is not in MIDDLEWARE, so fire() needs actor=... in every view.",
+            hint=f'Add "{ACTOR_MIDDLEWARE}" after AuthenticationMiddleware.',
+            id="fsm_lifecycle.W051",
+        )
+    elif AUTHENTICATION_MIDDLEWARE in middleware and middleware.index(ACTOR_MIDDLEWARE) < middleware.index(
+        AUTHENTICATION_MIDDLEWARE
+    ):
+        yield Warning(
+            "ActorMiddleware stands before AuthenticationMiddleware.",
+            hint="Move it behind, so that the request has a user.",
+            id="fsm_lifecycle.W052",
+        )
+
+
+def _unknown_settings() -> Iterator[CheckMessage]:
+    value = getattr(settings, "FSM_LIFECYCLE", {})
+    if not isinstance(value, dict):
+        yield Error(
+            f"FSM_LIFECYCLE is a {type(value).__name__}, not a dict.",
+            hint='Write FSM_LIFECYCLE = {"MAX_CAUSE_DEPTH": 16}.',
+            id="fsm_lifecycle.E054",
+        )
+        return
+    for key in value:
+        if key not in conf.KEYS:
+            near = difflib.get_close_matches(str(key), conf.KEYS, 1, 0.5)
+            yield Warning(
+                f"FSM_LIFECYCLE has {key!r}, which nothing reads.",
+                hint=f"Did you mean {near[0]!r}?"
+                if near
+                else f"The keys are {', '.join(sorted(conf.KEYS))}.",
+                id="fsm_lifecycle.W055",
+            )
+    depth = value.get("MAX_CAUSE_DEPTH", 16)
+    if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
+        yield Error(
+            f"FSM_LIFECYCLE['MAX_CAUSE_DEPTH'] is {depth!r}.",
+            hint="Give a whole number from 1; the default is 16.",
+            id="fsm_lifecycle.E056",
+        )
+
+
+def _installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""The first and the last entry of a record: created, adopted, deleted.
+
+Must not know how the record's own row is inserted or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from fsm_lifecycle.access.actors import UNKNOWN, Identity, System, identify, is_user
+from fsm_lifecycle.access.current import current_actor
+from fsm_lifecycle.engine import statements
+from fsm_lifecycle.engine.adoption import adoption_reason
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
+from fsm_lifecycle.engine.families import most_specific
+from fsm_lifecycle.engine.transactions import is_busy, writing
+from fsm_lifecycle.exceptions import DirectStateChange, StaleState
+from fsm_lifecycle.ledger import chain, definitions
+from fsm_lifecycle.ledger.body import make_body
+from fsm_lifecycle.ledger.entry import key_text, milliseconds
+
+_beginning: ContextVar[bool] = ContextVar("fsm_lifecycle_beginning", default=False)
+
+
+@contextmanager
+def beginning() -> Iterator[None]:
+    """Inside, rows may be inserted: their entries are written in the same transaction."""
+    token = _beginning.set(True)
+    try:
+        yield
+    finally:
+        _beginning.reset(token)
+
+
+def refuse_foreign_insert(binding: Binding, record: Any) -> None:
+    """Raise ``DirectStateChange`` for a row that would come into being without an entry, or in a wrong state."""
+    model = binding.model.__name__
+    state = getattr(record, binding.state_name)
+    if not _beginning.get():
+        raise DirectStateChange(
+            f"This {model} would be inserted without a log entry. Create it with {model}(...).save(), "
+            f"{model}.objects.create(...) or {model}.objects.bulk_create([...])."
+        )
+    reason = adoption_reason()
+    if reason is None and state != binding.table.initial:
+        raise DirectStateChange(
+            f"A new {model} begins in {binding.state_label(binding.table.initial)}, not in "
+            f"{binding.state_label(state)}. Create it there and fire events; for imports and factories use "
+            f'"with adopting("reason"):". A copy begins anew too: build it from the fields, not by setting pk to None.'
+        )
+    if reason is not None and state not in binding.table.states:
+        known = ", ".join(binding.table.states)
+        raise DirectStateChange(f"{model} has no state {state!r} to be adopted in. Its states are: {known}.")
+
+
+def who_begins(record: Any) -> Identity:
+    """Who creates a record: its ``created_by``, else the current actor, else unknown.
+
+    An adoption is the current actor's, else the system's under the reason of ``adopting``.
+    """
+    reason = adoption_reason()
+    actor = None if reason is not None else getattr(record, "created_by", None)
+    if actor is None or not is_user(actor):
+        actor = current_actor()
+    if actor is None or (is_user(actor) and not actor.is_authenticated):
+        return UNKNOWN if reason is None else identify(System(reason))
+    return identify(actor)
+
+
+def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[Any]) -> None:
+    """Write the first entries of records whose rows were just inserted at sequence 0, and link them.
+
+    A key that was used before continues its chain.
+    """
+    if not records:
+        return
+    definitions.ensure(connection, binding.label, binding.table)
+    now = milliseconds(timezone.now())
+    earlier = chain.last_links(connection, binding.label, [binding.key_of(record) for record in records])
+    rows = [_first_entry(binding, record, now, earlier) for record in records]
+    if len(rows) == 1:
+        chain.insert(connection, rows[0])
+    else:
+        chain.insert_many(connection, rows)
+    links = [
+        (binding.key_of(record), now, row["sequence"], row["entry_hash"])
+        for record, row in zip(records, rows, strict=True)
+    ]
+    statements.set_link(binding, connection, links)
+    for record, (_, since, sequence, head) in zip(records, links, strict=True):
+        record.__dict__.update({SINCE: since, SEQUENCE: sequence, HEAD: head})
+
+
+def _first_entry(
+    binding: Binding, record: Any, now: Any, earlier: dict[str, tuple[int, str]]
+) -> dict[str, Any]:
+    who = who_begins(record)
+    object_pk = key_text(binding.key_of(record))
+    sequence, previous = earlier.get(object_pk, (0, ""))
+    reason = adoption_reason()
+    parts: dict[str, Any] = {} if who.kind == "unknown" else {"actor": who.body}
+    if reason is not None:
+        parts["reason"] = reason
+    body, body_hash = make_body(parts)
+    return chain.compose(
+        model_label=binding.label,
+        object_pk=object_pk,
+        sequence=sequence + 1,
+        prev_hash=previous,
+        kind="created" if reason is None else "adopted",
+        from_state=None,
+        to_state=str(getattr(record, binding.state_name)),
+        actor_kind=who.kind,
+        actor_id=who.id,
+        recorded_at=now,
+        definition=binding.fingerprint,
+        body=body,
+        body_hash=body_hash,
+    )
+
+
+def end(binding: Binding, record: Any, using: str) -> None:
+    """Write the ``deleted`` entry of a record that is about to be removed in the open transaction."""
+    actor = current_actor()
+    who = UNKNOWN if actor is None or (is_user(actor) and not actor.is_authenticated) else identify(actor)
+    try:
+        with writing(using, savepoint=False) as connection:
+            key = binding.key_of(record)
+            binding = most_specific(binding, connection, key)
+            row = statements.locked(binding, connection, key)
+            if row is None or getattr(row, SEQUENCE) == 0:
+                return
+            definitions.ensure(connection, binding.label, binding.table)
+            body, body_hash = make_body({} if who.kind == "unknown" else {"actor": who.body})
+            chain.insert(
+                connection,
+                chain.compose(
+                    model_label=binding.label,
+                    object_pk=key_text(key),
+                    sequence=getattr(row, SEQUENCE) + 1,
+                    prev_hash=getattr(row, HEAD),
+                    kind="deleted",
+                    from_state=getattr(row, binding.state_name),
+                    to_state=None,
+                    actor_kind=who.kind,
+                    actor_id=who.id,
+                    recorded_at=milliseconds(timezone.now()),
+                    definition=binding.fingerprint,
+                    body=body,
+                    body_hash=body_hash,
+                ),
+            )
+    except DatabaseError as error:
+        if not is_busy(error):
+            raise
+        raise StaleState(
+            f"{binding.describe(record)} was not deleted, because another transaction held it. Try again."
+        ) from error

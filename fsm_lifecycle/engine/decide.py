@@ -1,0 +1,259 @@
+"""``judge()``: the only place where rules are evaluated.
+
+It answers for the record it is handed, reads nothing from the database itself, and changes nothing. Must not
+know whether its answer is shown or acted upon.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fsm_lifecycle.access.policy import denial_reason
+from fsm_lifecycle.definition import Event, Guard, State
+from fsm_lifecycle.engine.arguments import clean
+from fsm_lifecycle.engine.binding import SEQUENCE, Binding, Plan
+from fsm_lifecycle.engine.decision import Decision, Denial
+from fsm_lifecycle.engine.firing import Firing
+
+logger = logging.getLogger("fsm_lifecycle")
+
+
+def decide(
+    record: Any,
+    event: Event | str,
+    actor: Any = None,
+    arguments: Mapping[str, Any] | None = None,
+    expected_state: str | None = None,
+    expected_sequence: int | None = None,
+) -> Decision:
+    """Whether ``event`` may be fired on the record as it is in memory, and if not, every reason.
+
+    Without an actor, roles are left out of account. Without arguments, so are the form's validation and the
+    guards that take the firing of an event with a form; those are listed in ``pending_guards``.
+    """
+    binding: Binding = record._lifecycle
+    plan = binding.plan(event)
+    if plan is None:
+        return unknown_event(binding, record, event)
+    if arguments is None:
+        cleaned, errors = None if plan.form is not None else {}, None
+    else:
+        cleaned, errors = clean(plan, arguments)
+    return judge(
+        binding,
+        plan,
+        record,
+        actor=actor,
+        cleaned=cleaned,
+        errors=errors,
+        expected_state=expected_state,
+        expected_sequence=expected_sequence,
+    )
+
+
+def available(record: Any, actor: Any = None) -> list[Event]:
+    """The events that would be allowed now, in declared order."""
+    binding: Binding = record._lifecycle
+    plans = binding.by_state.get(getattr(record, binding.state_name), ())
+    if actor is None:
+        return [
+            p.event for p in plans if not p.guards or judge(binding, p, record, cleaned=_pending(p)).allowed
+        ]
+    return [p.event for p in plans if judge(binding, p, record, actor=actor, cleaned=_pending(p)).allowed]
+
+
+def _pending(plan: Plan) -> dict[str, Any] | None:
+    return None if plan.form is not None else {}
+
+
+def unknown_event(binding: Binding, record: Any, event: Any) -> Decision:
+    """The decision about an event that the lifecycle does not have."""
+    name = event if isinstance(event, str) else getattr(event, "name", "") or repr(event)
+    known = ", ".join(binding.plans) or "none"
+    foreign = not isinstance(event, str) and name in binding.plans
+    why = f"The event “{name}” belongs to another lifecycle" if foreign else f"There is no event “{name}”"
+    model = str(binding.model._meta.verbose_name)
+    return Decision(
+        allowed=False,
+        event=None,
+        source=getattr(record, binding.state_name),
+        target=None,
+        denials=(Denial("unknown_event", f"{why}. The events of {model} are: {known}.", name),),
+    )
+
+
+def judge(
+    binding: Binding,
+    plan: Plan,
+    record: Any,
+    *,
+    actor: Any = None,
+    cleaned: Mapping[str, Any] | None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+    expected_state: str | None = None,
+    expected_sequence: int | None = None,
+    stale: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    cause: str | None = None,
+    occurred_at: Any = None,
+) -> Decision:
+    """Evaluate every rule in the order of the codes. ``cleaned=None``: the arguments are not known yet.
+
+    ``stale`` says why the caller's copy is not what the database holds, where that is known.
+    """
+    state = getattr(record, binding.state_name)
+    fits = state in plan.sources
+    if fits and not plan.guards and actor is None and not stale and not errors:  # noqa: SIM102 - the hot path
+        if expected_state is None and expected_sequence is None and plan.branch is None:
+            return plan.allowed[state]
+    denials: list[Denial] = []
+    if actor is not None and (reason := denial_reason(binding.table, actor)):
+        denials.append(Denial("access_denied", reason, plan.name))
+    if not stale:
+        stale = _unexpected(binding, record, state, expected_state, expected_sequence)
+    if stale:
+        denials.append(Denial("stale_state", stale, plan.name))
+    if not fits:
+        denials.append(_wrong_state(binding, plan, state))
+    may_ask = not denials
+    for name, texts in (errors or {}).items():
+        denials.extend(Denial("invalid_arguments", text, name) for text in texts)
+    if not may_ask:
+        return _denied(binding, plan, state, denials)
+    if errors:
+        cleaned = None
+    passed: list[str] = []
+    pending: list[str] = []
+    firing: Firing | None = None
+    branch = plan.branch
+    if cleaned is not None and (branch or any(g.takes_firing for g in plan.guards)):
+        firing = Firing(
+            record=record,
+            event=plan.event,
+            source=plan.states.get(state, State(state)),
+            target=plan.target,
+            actor=actor,
+            arguments=cleaned,
+            metadata=metadata or {},
+            cause=cause,
+            sequence=getattr(record, SEQUENCE) + 1,
+            occurred_at=occurred_at,
+        )
+    for guard in plan.guards:
+        if guard.takes_firing and firing is None:
+            pending.append(guard.name)
+            continue
+        denial = _ask(guard, record, firing)
+        if denial is None:
+            passed.append(guard.name)
+        else:
+            denials.append(denial)
+    if not denials and not pending and branch is None:
+        return plan.allowed[state]
+    target, taken = plan.target, None
+    if branch is not None and not denials:
+        target, taken = _choose(plan, record, firing, denials, pending)
+    if denials:
+        return _denied(binding, plan, state, denials, passed, pending)
+    return Decision(
+        allowed=True,
+        event=plan.event,
+        source=plan.states.get(state, state),
+        target=target,
+        passed_guards=tuple(passed),
+        pending_guards=tuple(pending),
+        valid_sources=plan.valid_sources,
+        branch=taken,
+    )
+
+
+def _ask(guard: Guard, record: Any, firing: Firing | None) -> Denial | None:
+    try:
+        answer = guard(record, firing)
+    except Exception:
+        logger.exception("The guard %s of %s raised; the event is denied.", guard.name, type(record).__name__)
+        return Denial(
+            "guard_error", f"The rule “{guard.label}” could not be checked, so the answer is no.", guard.name
+        )
+    if isinstance(answer, str):
+        return Denial("guard_failed", str(answer) or str(guard.reason), guard.name)
+    return None if answer else Denial("guard_failed", str(guard.reason), guard.name)
+
+
+def _choose(
+    plan: Plan, record: Any, firing: Firing | None, denials: list[Denial], pending: list[str]
+) -> tuple[State | None, str | None]:
+    """The target of a branch and the name of the guard that chose it."""
+    branch = plan.branch
+    assert branch is not None
+    for guard, target in branch.cases:
+        if guard.takes_firing and firing is None:
+            pending.append(guard.name)
+            return None, None
+        denial = _ask(guard, record, firing)
+        if denial is None:
+            return plan.states[target], guard.name
+        if denial.code == "guard_error":
+            denials.append(denial)
+            return None, None
+    return plan.states[branch.otherwise], "otherwise"
+
+
+def _unexpected(
+    binding: Binding, record: Any, state: str, expected_state: str | None, expected_sequence: int | None
+) -> str:
+    if expected_state is not None and state != expected_state:
+        return (
+            f"{binding.describe(record)} is {binding.state_label(state)}, not "
+            f"{binding.state_label(expected_state)} as expected. Look at it again before you decide."
+        )
+    if expected_sequence is not None and getattr(record, SEQUENCE) != expected_sequence:
+        return (
+            f"{binding.describe(record)} has moved on: it is at entry {getattr(record, SEQUENCE)} of its log, not at "
+            f"{expected_sequence} as expected. Look at it again before you decide."
+        )
+    return ""
+
+
+def _wrong_state(binding: Binding, plan: Plan, state: str) -> Denial:
+    current = binding.table.states.get(state)
+    if current is not None and current.terminal:
+        return Denial("terminal_state", _final(binding, current), plan.name)
+    sources = " or ".join(s.label for s in plan.valid_sources) or "no state"
+    return Denial(
+        "wrong_state",
+        f"{binding.describe_kind()} is {binding.state_label(state)}. “{plan.event.label}” starts from {sources}.",
+        plan.name,
+    )
+
+
+def _final(binding: Binding, state: State) -> str:
+    ways = [e.label for e in binding.table.events_from(state)]
+    if ways:
+        return f"{state.label} is final. Only {' or '.join(f'“{way}”' for way in ways)} leads out of it."
+    return f"{state.label} is final. No event leaves it."
+
+
+def _denied(
+    binding: Binding,
+    plan: Plan,
+    state: str,
+    denials: list[Denial],
+    passed: Sequence[str] = (),
+    pending: Sequence[str] = (),
+) -> Decision:
+    denials.sort(key=lambda denial: denial.order)
+    guards = ("guard_failed", "guard_error")
+    return Decision(
+        allowed=False,
+        event=plan.event,
+        source=binding.table.states.get(state, state),
+        target=plan.target,
+        denials=tuple(denials),
+        passed_guards=tuple(passed),
+        failed_guards=tuple(d.name for d in denials if d.code in guards),
+        pending_guards=tuple(pending),
+        valid_sources=plan.valid_sources,
+    )

@@ -1,0 +1,51 @@
+"""Families: models that share a state column by multi-table inheritance.
+
+Must not know what is fired.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model, QuerySet
+
+from fsm_lifecycle.engine.binding import Binding
+from fsm_lifecycle.exceptions import InvalidTransition
+
+
+def children_with_own_table(binding: Binding) -> list[type[Model]]:
+    """Multi-table children whose transition table is not this model's."""
+    found = []
+    for child in binding.model.__subclasses__():
+        theirs: Binding | None = child.__dict__.get("_lifecycle")
+        if theirs is None:
+            continue
+        if not child._meta.proxy and theirs.table.declaration is not binding.table.declaration:
+            found.append(child)
+        found += [c for c in children_with_own_table(theirs) if c not in found]
+    return found
+
+
+def refuse_child_of_another_table(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> None:
+    """Raise when the row belongs to a child that has its own table, and name the child.
+
+    Costs one statement for each such child, and nothing where there is none.
+    """
+    if binding.children is None:
+        binding.children = tuple(children_with_own_table(binding))
+    for child in binding.children:
+        if QuerySet(child, using=connection.alias).filter(pk=key).exists():
+            name = child._meta.verbose_name
+            raise InvalidTransition(
+                f"{binding.describe(key)} is a {name} and follows that model's own lifecycle. Load it as "
+                f"{child.__name__} and fire there."
+            )
+
+
+def most_specific(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> Binding:
+    """The binding of the child with its own table that a row belongs to, else the one given."""
+    for child in children_with_own_table(binding):
+        if QuerySet(child, using=connection.alias).filter(pk=key).exists():
+            return most_specific(child._lifecycle, connection, key)  # type: ignore[attr-defined]
+    return binding

@@ -1,0 +1,76 @@
+"""Whether an entry keeps field values, and which. Must not know how the entry is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, FileField
+
+from fsm_lifecycle.definition import State
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, Plan
+from fsm_lifecycle.ledger.entry import TransitionLog
+
+
+def reason_for(
+    plan: Plan,
+    connection: BaseDatabaseWrapper,
+    *,
+    binding: Binding,
+    object_pk: str,
+    target: State,
+    now: datetime,
+    forced: bool | None,
+) -> str | None:
+    """Why this entry keeps a snapshot, or ``None``. May read the log once (``every_nth``, ``interval``)."""
+    if forced is not None:
+        return "manual" if forced else None
+    policy = plan.snapshot
+    if policy is None:
+        return None
+    if policy.reason == "every":
+        return "every"
+    if policy.reason == "terminal":
+        return "terminal" if target.terminal else None
+    log = TransitionLog.objects.using(connection.alias).filter(model_label=binding.label, object_pk=object_pk)
+    if policy.reason == "nth":
+        return "nth" if (log.filter(kind="transition").count() + 1) % policy.n == 0 else None
+    assert policy.period is not None
+    last = log.with_snapshot().order_by("-sequence").values_list("recorded_at", flat=True).first()  # type: ignore[attr-defined]
+    return "interval" if last is None or now - last >= policy.period else None
+
+
+def fields_of(binding: Binding) -> list[Field[Any, Any]]:
+    """The fields a snapshot keeps, by the policy of the table.
+
+    Never the key, nor what the entry's own columns hold (sequence, head).
+    """
+    policy = binding.table.snapshot
+    fields = [
+        f for f in binding.model._meta.concrete_fields if not f.primary_key and f.name not in (SEQUENCE, HEAD)
+    ]
+    if policy is None or not policy.fields:
+        return fields
+    return [f for f in fields if f.name in policy.fields or f.attname in policy.fields]
+
+
+def values_of(
+    binding: Binding, row: Any, *, state: str, since: datetime, stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Field values as the UPDATE leaves them: ``row`` with the new state and the stored arguments."""
+    kept: dict[str, Any] = {}
+    for field in fields_of(binding):
+        if field.name == binding.state_name:
+            value: Any = state
+        elif field.name == "state_since":
+            value = since
+        elif field.name in stored:
+            value = stored[field.name]
+        else:
+            value = getattr(row, field.attname)
+        if isinstance(field, FileField):
+            value = str(value or "")
+        kept[field.name] = value
+    return kept

@@ -1,0 +1,127 @@
+"""The state field, and the text field that compares bytes.
+
+The state field looks like django-fsm-2's to whoever reads it, and refuses every write that is not a firing.
+Must not know how a firing writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.query_utils import DeferredAttribute
+from django.db.models.sql.compiler import SQLUpdateCompiler
+from django_fsm import FSMField
+
+from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH
+from fsm_lifecycle.engine.beginnings import refuse_foreign_insert
+from fsm_lifecycle.exceptions import DirectStateChange
+from fsm_lifecycle.ledger.exact_text import ExactTextField, exact_collation
+
+__all__ = ["ExactTextField", "StateField"]
+
+_restoring: ContextVar[bool] = ContextVar("fsm_lifecycle_restoring", default=False)
+
+
+@contextmanager
+def restoring() -> Iterator[None]:
+    """Inside, a row may be written as a fixture holds it (``loaddata``)."""
+    token = _restoring.set(True)
+    try:
+        yield
+    finally:
+        _restoring.reset(token)
+
+
+def is_restoring() -> bool:
+    """Whether this runs inside ``restoring()``."""
+    return _restoring.get()
+
+
+class StateDescriptor(DeferredAttribute):
+    """Reads the state, loading it where it was deferred; takes a value only when it is the one it has.
+
+    The lock is per instance: ``refresh_from_db`` unlocks the one it refreshes and no other.
+    """
+
+    field: StateField
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        values = instance.__dict__
+        name = self.field.attname
+        if isinstance(value, str) and type(value) is not str:
+            value = str.__str__(value)
+        if (
+            name not in values
+            or values[name] == value
+            or getattr(instance._state, "lifecycle_unlocked", False)
+        ):
+            values[name] = value
+            return
+        raise self.field.refusal(f"{instance} cannot be set to {value!r}")
+
+
+class StateField(FSMField):  # type: ignore[misc, unused-ignore]
+    """Where the state is stored. Added by the package when the model class is prepared."""
+
+    descriptor_class = StateDescriptor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", MAX_VALUE_LENGTH)
+        kwargs.setdefault("editable", False)
+        kwargs["protected"] = True
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> Any:
+        """Without what is the table's business, so that relabelling or adding a state makes no migration."""
+        name, _, args, kwargs = super().deconstruct()
+        for key in ("choices", "protected", "editable"):
+            kwargs.pop(key, None)  # type: ignore[attr-defined]
+        return name, "fsm_lifecycle.fields.StateField", args, kwargs
+
+    def refusal(self, what: str) -> DirectStateChange:
+        """The error for a write that is no firing."""
+        return DirectStateChange(
+            f"{what}: the state “{self.name}” changes only by firing an event. Call record.fire(event, actor=...), "
+            f"or {self.model.__name__}.objects.filter(...).fire(event, actor=...) for many."
+        )
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        parameters = dict(super().db_parameters(connection))
+        parameters["collation"] = exact_collation(connection)
+        return parameters
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        # Drivers look up converters by exact type.
+        return str.__str__(value) if isinstance(value, str) else value
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        binding = getattr(type(model_instance), "_lifecycle", None)
+        if add and binding is not None:
+            refuse_foreign_insert(binding, model_instance)
+        return super().pre_save(model_instance, add)
+
+    # Django asks for the placeholder of each value of an UPDATE or INSERT, expressions included, through
+    # whatever manager it comes. ``get_placeholder`` is what Django before 6.1 calls.
+
+    def get_placeholder(self, value: Any, compiler: Any, connection: BaseDatabaseWrapper) -> str:
+        self._refuse_update(compiler)
+        return "%s"
+
+    def get_placeholder_sql(
+        self, value: Any, compiler: Any, connection: BaseDatabaseWrapper
+    ) -> tuple[str, Any]:
+        self._refuse_update(compiler)
+        if hasattr(value, "as_sql"):
+            sql, parameters = compiler.compile(value)
+            return str(sql), parameters
+        return "%s", (value,)
+
+    def _refuse_update(self, compiler: Any) -> None:
+        if isinstance(compiler, SQLUpdateCompiler) and not _restoring.get():
+            raise self.refusal("update(), bulk_update() and save(update_fields=[...]) do not write it")

@@ -1,0 +1,204 @@
+"""The chain: how an entry is composed, hashed and inserted.
+
+An entry names the hash of the record's entry before it, so the chain needs no row but the record's own. SQL
+is written once per database and run on the cursor. Must not know why an entry is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from fsm_lifecycle.ledger.entry import TransitionLog, key_text
+from fsm_lifecycle.ledger.hashing import entry_hash, genesis, microseconds
+
+#: The version of the entry format.
+VERSION: Final = 1
+
+#: The columns of an entry in the order in which they are inserted.
+COLUMNS: Final = (
+    "v",
+    "model_label",
+    "object_pk",
+    "sequence",
+    "kind",
+    "event",
+    "from_state",
+    "to_state",
+    "compensating",
+    "actor_kind",
+    "actor_id",
+    "recorded_at",
+    "occurred_at",
+    "cause",
+    "definition",
+    "body",
+    "body_hash",
+    "prev_hash",
+    "entry_hash",
+    "idempotency_key",
+    "idempotency_digest",
+)
+_TIMES: Final = (COLUMNS.index("recorded_at"), COLUMNS.index("occurred_at"))
+_POSTGRES_TYPES: Final = {
+    "v": "smallint",
+    "sequence": "bigint",
+    "compensating": "boolean",
+    "recorded_at": "timestamptz",
+    "occurred_at": "timestamptz",
+}
+
+
+def hashed_values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The sixteen values that an entry's hash covers, from its columns."""
+    occurred = row["occurred_at"]
+    return {
+        "actor": f"{row['actor_kind']}:{row['actor_id']}",
+        "at": microseconds(row["recorded_at"]),
+        "body": row["body_hash"],
+        "cause": row["cause"],
+        "compensating": bool(row["compensating"]),
+        "definition": row["definition"],
+        "event": row["event"],
+        "from": row["from_state"],
+        "kind": row["kind"],
+        "model": row["model_label"],
+        "occurred": None if occurred is None else microseconds(occurred),
+        "pk": row["object_pk"],
+        "prev": row["prev_hash"],
+        "seq": row["sequence"],
+        "to": row["to_state"],
+        "v": row["v"],
+    }
+
+
+def compose(
+    *,
+    model_label: str,
+    object_pk: str,
+    sequence: int,
+    prev_hash: str,
+    kind: str,
+    from_state: str | None,
+    to_state: str | None,
+    actor_kind: str,
+    actor_id: str,
+    recorded_at: datetime,
+    definition: str,
+    body: str,
+    body_hash: str,
+    event: str | None = None,
+    compensating: bool = False,
+    occurred_at: datetime | None = None,
+    cause: str | None = None,
+    idempotency_key: str | None = None,
+    idempotency_digest: str | None = None,
+) -> dict[str, Any]:
+    """A complete row of the log, hash included. An empty ``prev_hash`` begins the record's chain."""
+    row: dict[str, Any] = {
+        "v": VERSION,
+        "model_label": model_label,
+        "object_pk": object_pk,
+        "sequence": sequence,
+        "kind": kind,
+        "event": event,
+        "from_state": from_state,
+        "to_state": to_state,
+        "compensating": compensating,
+        "actor_kind": actor_kind,
+        "actor_id": actor_id,
+        "recorded_at": recorded_at,
+        "occurred_at": occurred_at,
+        "cause": cause,
+        "definition": definition,
+        "body": body,
+        "body_hash": body_hash,
+        "prev_hash": prev_hash or genesis(model_label, object_pk),
+        "entry_hash": "",
+        "idempotency_key": idempotency_key,
+        "idempotency_digest": idempotency_digest,
+    }
+    row["entry_hash"] = entry_hash(hashed_values(row))
+    return row
+
+
+@cache
+def _insert_sql(vendor: str, quote: str, table: str, returning: bool) -> str:
+    columns = ", ".join(f"{quote}{name}{quote}" for name in COLUMNS)
+    values = ", ".join(["%s"] * len(COLUMNS))
+    tail = f" RETURNING {quote}id{quote}" if returning else ""
+    return f"INSERT INTO {quote}{table}{quote} ({columns}) VALUES ({values}){tail}"
+
+
+def _sql(connection: BaseDatabaseWrapper, *, returning: bool) -> str:
+    quote = "`" if connection.vendor == "mysql" else '"'
+    return _insert_sql(connection.vendor, quote, TransitionLog._meta.db_table, returning)
+
+
+def _parameters(connection: BaseDatabaseWrapper, row: Mapping[str, Any]) -> list[Any]:
+    values = list(row.values())
+    adapt = connection.ops.adapt_datetimefield_value
+    for index in _TIMES:
+        if values[index] is not None:
+            values[index] = adapt(values[index])
+    return values
+
+
+def insert(connection: BaseDatabaseWrapper, row: dict[str, Any]) -> TransitionLog:
+    """Insert one row and return it as a model instance, its ``id`` filled in."""
+    postgres = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(connection, returning=postgres), _parameters(connection, row))
+        key = cursor.fetchone()[0] if postgres else cursor.lastrowid
+    return TransitionLog.inserted(connection.alias, key, row)
+
+
+def insert_many(connection: BaseDatabaseWrapper, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many rows with one statement (PostgreSQL) or one ``executemany``."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            cursor.executemany(
+                _sql(connection, returning=False), [_parameters(connection, row) for row in rows]
+            )
+            return
+        arrays = ", ".join(f"%s::{_POSTGRES_TYPES.get(name, 'text')}[]" for name in COLUMNS)
+        columns = ", ".join(f'"{name}"' for name in COLUMNS)
+        table = TransitionLog._meta.db_table
+        cursor.execute(
+            f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest({arrays})',  # noqa: S608 - constants
+            [[row[name] for row in rows] for name in COLUMNS],
+        )
+
+
+def last_links(
+    connection: BaseDatabaseWrapper, model_label: str, keys: Sequence[Any]
+) -> dict[str, tuple[int, str]]:
+    """For keys that were used before: the last sequence and entry hash of each, by key text."""
+    from django.db.models import Max
+
+    texts = [key_text(key) for key in keys]
+    log = TransitionLog.objects.using(connection.alias).filter(model_label=model_label)
+    found: dict[str, tuple[int, str]] = {}
+    for start in range(0, len(texts), 500):
+        part = texts[start : start + 500]
+        if len(part) == 1:
+            last = log.filter(object_pk=part[0]).order_by("-sequence")
+            rows = list(last.values_list("object_pk", "sequence", "entry_hash")[:1])
+        else:
+            tops = log.filter(object_pk__in=part).values("object_pk").annotate(top=Max("sequence"))
+            wanted = {pk: top for pk, top in tops.values_list("object_pk", "top")}
+            rows = [
+                row
+                for row in log.filter(
+                    object_pk__in=list(wanted), sequence__in=set(wanted.values())
+                ).values_list("object_pk", "sequence", "entry_hash")
+                if wanted[row[0]] == row[1]
+            ]
+        found.update({pk: (sequence, entry_hash_) for pk, sequence, entry_hash_ in rows})
+    return found

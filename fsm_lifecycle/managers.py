@@ -1,0 +1,129 @@
+"""The manager and queryset of lifecycle models. Must not know how a firing is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from django.db import connections, models
+from django.db.models import Q
+from django.utils import timezone
+
+from fsm_lifecycle.access.policy import may_read_all
+from fsm_lifecycle.definition import Event
+from fsm_lifecycle.engine import beginnings, unsaved
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
+from fsm_lifecycle.engine.bulk import BulkResult, fire_many
+from fsm_lifecycle.engine.transactions import writing
+from fsm_lifecycle.exceptions import DirectStateChange
+
+if TYPE_CHECKING:
+    from fsm_lifecycle.models import LifecycleModel
+
+M = TypeVar("M", bound="LifecycleModel", covariant=True)
+
+
+class LifecycleQuerySet(models.QuerySet[M]):
+    """A queryset that knows states and fires events."""
+
+    @property
+    def _binding(self) -> Binding:
+        return self.model._lifecycle
+
+    def in_state(self, *states: str) -> Self:
+        """The records in any of these states. Raises ``ValueError`` for one the lifecycle does not have."""
+        table = self._binding.table
+        unknown = [str(state) for state in states if state not in table.states]
+        if unknown:
+            raise ValueError(
+                f"{self.model.__name__} has no state {', '.join(unknown)}. Its states are: {', '.join(table.states)}."
+            )
+        return self.filter(**{f"{self._binding.state_name}__in": [str(state) for state in states]})
+
+    def stuck(self, days: float | None = None) -> Self:
+        """The records that have been in their state longer than its ``stuck_after``.
+
+        With ``days``: in any non-terminal state longer than that.
+        """
+        now, binding = timezone.now(), self._binding
+        groups: dict[timedelta, list[str]] = {}
+        for state in binding.table.states.values():
+            limit = state.stuck_after if days is None else None if state.terminal else timedelta(days=days)
+            if limit is not None:
+                groups.setdefault(limit, []).append(state.value)
+        found = Q(pk__in=[])
+        for limit, states in groups.items():
+            found |= Q(**{f"{binding.state_name}__in": states, f"{SINCE}__lt": now - limit})
+        return self.filter(found)
+
+    def visible_to(self, user: Any) -> Self:
+        """The records this user may read."""
+        return self.all() if may_read_all(self._binding.table, user) else self.none()
+
+    def fire(
+        self,
+        event: Event | str,
+        *,
+        actor: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        all_or_nothing: bool = False,
+        batch_size: int = 1000,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> BulkResult:
+        """Fire ``event`` on every record of the queryset; each is decided for itself.
+
+        A refusal concerns its own record. With ``all_or_nothing`` any refusal leaves everything as it was.
+        ``progress(done, total)`` is called after each batch. Does not raise for refusals; look at the result.
+        """
+        return fire_many(
+            self,
+            event,
+            actor=actor,
+            arguments=arguments,
+            metadata=metadata,
+            all_or_nothing=all_or_nothing,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+    def bulk_create(  # type: ignore[override]
+        self,
+        objs: Iterable[Any],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[Any]:
+        """As Django's, with an entry for each record, written in bulk in the same transaction.
+
+        Row by row where the database returns no keys. ``ignore_conflicts`` and ``update_conflicts`` are
+        refused: which rows came into being could not be told.
+        """
+        if ignore_conflicts or update_conflicts:
+            name = "ignore_conflicts" if ignore_conflicts else "update_conflicts"
+            raise DirectStateChange(
+                f"{self.model.__name__}.objects.bulk_create({name}=True) is refused: the database does not tell which "
+                f"rows it inserted, so their log could not be written. Look up the existing rows first."
+            )
+        records, binding = list(objs), self._binding
+        self._for_write = True
+        for record in records:
+            record.__dict__.update({SEQUENCE: 0, HEAD: ""})
+        with writing(self.db, savepoint=False) as connection, beginnings.beginning():
+            keyed = all(binding.key_of(record) is not None for record in records)
+            if keyed or connections[self.db].features.can_return_rows_from_bulk_insert:
+                super().bulk_create(records, batch_size=batch_size)
+                beginnings.begin(binding, connection, records)
+            else:
+                for record in records:
+                    record.save(force_insert=True, using=self.db)
+        for record in records:
+            unsaved.remember_all(record, binding)
+        return records
+
+
+class LifecycleManager(models.Manager.from_queryset(LifecycleQuerySet)):  # type: ignore[misc]
+    """The default manager of a ``LifecycleModel``."""

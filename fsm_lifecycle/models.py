@@ -1,0 +1,269 @@
+"""``LifecycleModel``, and every concrete model of the package under one roof.
+
+There is one app and one ``migrations/`` folder, so the models that live in the packages are re-exported here.
+Must not know any surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asgiref.sync import sync_to_async
+from django.db import connections, models, transaction
+from django.db.models.base import ModelState
+from django.db.models.signals import post_init, pre_init
+
+from fsm_lifecycle.definition import Event, State, Table
+from fsm_lifecycle.engine import beginnings, unsaved
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
+from fsm_lifecycle.engine.decide import available, decide
+from fsm_lifecycle.engine.decision import Decision
+from fsm_lifecycle.engine.fire import fire
+from fsm_lifecycle.engine.refusals import RefusedAttempt
+from fsm_lifecycle.exceptions import DirectStateChange
+from fsm_lifecycle.fields import is_restoring, restoring
+from fsm_lifecycle.ledger.definitions import LifecycleDefinition
+from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
+from fsm_lifecycle.ledger.replay import Replay, replay, state_at
+from fsm_lifecycle.managers import LifecycleManager, LifecycleQuerySet
+
+__all__ = [
+    "LifecycleDefinition",
+    "LifecycleManager",
+    "LifecycleModel",
+    "LifecycleQuerySet",
+    "RefusedAttempt",
+    "TransitionLog",
+]
+
+
+class LifecycleModel(models.Model):
+    """A model with a lifecycle, declared in a nested ``class Lifecycle``.
+
+    The package adds the columns ``state`` (or what ``lifecycle_field`` says), ``state_since``,
+    ``lifecycle_sequence`` and ``lifecycle_head``, the index (state, state_since), and for each event ``pay`` the
+    methods ``pay`` and ``can_pay``, for each state attribute ``draft`` the property ``is_draft``.
+    """
+
+    lifecycle_field: ClassVar[str] = "state"
+    lifecycle: ClassVar[Table]
+    _lifecycle: ClassVar[Binding]
+
+    if TYPE_CHECKING:
+        state: str
+        state_since: datetime
+        lifecycle_sequence: int
+        lifecycle_head: str
+
+    objects: ClassVar[LifecycleManager] = LifecycleManager()
+
+    class Meta:
+        abstract = True
+
+    # Firing
+
+    def fire(
+        self,
+        event: Event | str,
+        *,
+        actor: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        expected_state: str | None = None,
+        expected_sequence: int | None = None,
+        idempotency_key: str | None = None,
+        snapshot: bool | None = None,
+        observations: Mapping[str, Any] | None = None,
+        occurred_at: datetime | None = None,
+    ) -> TransitionLog:
+        """Fire ``event`` and return its log entry.
+
+        - ``actor``: a user or ``System("reason")``; by default the current actor.
+        - ``arguments``: for the event's form.
+        - ``metadata``: JSON-like values kept in the entry.
+        - ``expected_state``, ``expected_sequence``: refuse when the record has moved on.
+        - ``idempotency_key``: the same key on the same record returns the first entry and does nothing.
+        - ``snapshot``: ``True`` or ``False`` overrules the table's policy; ``observations`` are kept with it.
+        - ``occurred_at``: when it really happened, an aware datetime.
+
+        Raises the exception of the first denial (``UnknownEvent``, ``AccessDenied``, ``ApprovalRequired``,
+        ``StaleState``, ``TerminalState``, ``InvalidTransition``, ``InvalidArguments``, ``GuardFailed``), or
+        ``ActorRequired``, ``UnsavedChanges``, ``IdempotencyConflict``, ``CauseLoop``. The record in memory is then
+        what it was before, and the database too.
+        """
+        return fire(
+            self,
+            event,
+            actor=actor,
+            arguments=arguments,
+            metadata=metadata,
+            expected_state=expected_state,
+            expected_sequence=expected_sequence,
+            idempotency_key=idempotency_key,
+            snapshot=snapshot,
+            observations=observations,
+            occurred_at=occurred_at,
+        )
+
+    async def afire(self, event: Event | str, **kwargs: Any) -> TransitionLog:
+        """``fire`` for async code."""
+        return await sync_to_async(self.fire)(event, **kwargs)
+
+    def decide(
+        self,
+        event: Event | str,
+        actor: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        expected_state: str | None = None,
+        expected_sequence: int | None = None,
+    ) -> Decision:
+        """Whether ``event`` may be fired now, and if not, every reason. Reads no more than is in memory.
+
+        Without an actor, roles are left out of account; without arguments, so are the form and the guards that
+        need it (``pending_guards``).
+        """
+        return decide(self, event, actor, arguments, expected_state, expected_sequence)
+
+    async def adecide(self, event: Event | str, *args: Any, **kwargs: Any) -> Decision:
+        """``decide`` for async code: guards may read the database."""
+        return await sync_to_async(self.decide)(event, *args, **kwargs)
+
+    def can_fire(
+        self,
+        event: Event | str,
+        actor: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        expected_state: str | None = None,
+    ) -> bool:
+        """``bool(decide(...))``."""
+        return decide(self, event, actor, arguments, expected_state).allowed
+
+    def available_events(self, actor: Any = None) -> list[Event]:
+        """The events that would be allowed now, in declared order."""
+        return available(self, actor)
+
+    # The log
+
+    @property
+    def log(self) -> TransitionLogQuerySet:
+        """Its entries, oldest first."""
+        return TransitionLog.objects.using(self._state.db).for_record(self)  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def snapshots(self) -> TransitionLogQuerySet:
+        """Its entries that keep field values, oldest first."""
+        return self.log.with_snapshot()
+
+    @property
+    def last_snapshot(self) -> TransitionLog | None:
+        """The newest entry that keeps field values."""
+        return self.snapshots.last()
+
+    def state_at(self, when: datetime | int) -> State | str | None:
+        """Its state at a moment (by ``recorded_at``) or sequence; ``None`` before it was and after it was gone."""
+        value = state_at(self.log, when)
+        return None if value is None else self.lifecycle.states.get(value, value)
+
+    def replay(self, until: datetime | int | None = None) -> Replay:
+        """Fold its entries, up to a moment or sequence. Runs no guard and no effect."""
+        return replay(self.log, until)
+
+    # Loading and saving
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Any, values: Any, **kwargs: Any) -> Any:
+        """As Django's, faster, and keeping what was loaded, so that edits can be told.
+
+        Django's way is taken where a class overrides ``__init__``, a field's descriptor wants to be called, or
+        somebody listens to the init signals.
+        """
+        binding = cls._lifecycle
+        if not binding.loads_fast or pre_init.has_listeners(cls) or post_init.has_listeners(cls):
+            new = super().from_db(db, field_names, values, **kwargs)
+            unsaved.remember_all(new, binding)
+            return new
+        new = cls.__new__(cls)
+        state = ModelState()
+        names = binding.attnames if len(values) == len(binding.attnames) else field_names
+        held = new.__dict__
+        held["_state"] = state
+        held.update(zip(names, values, strict=True))
+        state.adding = False
+        state.db = db
+        state.lifecycle_loaded = (names, values)  # type: ignore[attr-defined]
+        if kwargs.get("fetch_mode") is not None:
+            state.fetch_mode = kwargs["fetch_mode"]  # type: ignore[attr-defined]
+        return new
+
+    def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
+        """As Django's. The state of this instance, and of no other, may change while it lasts."""
+        self._state.lifecycle_unlocked = True  # type: ignore[attr-defined]
+        try:
+            super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+        finally:
+            self._state.lifecycle_unlocked = False  # type: ignore[attr-defined]
+        if fields is None:
+            unsaved.remember_all(self, self._lifecycle)
+        else:
+            wanted = set(fields)
+            unsaved.remember(
+                self,
+                self._lifecycle,
+                [f.attname for f in self._meta.concrete_fields if {f.name, f.attname} & wanted],
+            )
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's, but it never writes the state: a stale copy cannot revert a transition."""
+        fields = kwargs.get("update_fields") or (args[3] if len(args) > 3 else None) or ()
+        own = [str(name) for name in fields if name in self._lifecycle.own_columns]
+        if own:
+            raise DirectStateChange(
+                f"{self._lifecycle.describe(self)}: save(update_fields=[{', '.join(map(repr, own))}]) does not write "
+                f"what only firing an event writes. Call fire(event, actor=...)."
+            )
+        super().save(*args, **kwargs)
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        super().save_base(*args, **kwargs)
+        fields = kwargs.get("update_fields")
+        if fields is None:
+            unsaved.remember_all(self, self._lifecycle)
+        else:
+            names = [f.attname for f in self._meta.concrete_fields if {f.name, f.attname} & set(fields)]
+            unsaved.remember(self, self._lifecycle, names)
+
+    def _save_table(self, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
+        if raw:
+            with restoring():
+                return super()._save_table(raw, *args, **kwargs)  # type: ignore[misc]
+        with beginnings.beginning():
+            return super()._save_table(raw, *args, **kwargs)  # type: ignore[misc]
+
+    def _do_update(
+        self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if not is_restoring():
+            own = self._lifecycle.own_columns
+            values = [value for value in values if value[0].name not in own]
+        return super()._do_update(base_qs, using, pk_val, values, *args, **kwargs)  # type: ignore[misc]
+
+    def _do_insert(self, manager: Any, using: Any, fields: Any, returning_fields: Any, raw: Any) -> Any:
+        binding = self._lifecycle
+        if raw or binding.field not in fields:
+            return super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]
+        before = {name: self.__dict__.get(name) for name in (*binding.own_columns, binding.key_attname)}
+        self.__dict__.update({SEQUENCE: 0, HEAD: ""})
+        try:
+            with transaction.atomic(using=using, savepoint=False):
+                results = super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]
+                if results:
+                    for value, field in zip(results[0], returning_fields, strict=False):
+                        self.__dict__[field.attname] = value
+                self._state.db = using
+                beginnings.begin(binding, connections[using], [self])
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+        return results

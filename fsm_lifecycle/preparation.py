@@ -1,0 +1,98 @@
+"""What happens to a lifecycle model when its class is prepared: columns, index, table, generated names.
+
+Done programmatically, so that a host's own ``class Meta`` and ``class Lifecycle(Parent.Lifecycle)`` lose nothing.
+Must not know what the surfaces make of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from django.db import models
+from django.db.models.fields.files import FileDescriptor
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.query_utils import DeferredAttribute
+from django.db.models.signals import pre_delete
+from django.utils import timezone
+
+from fsm_lifecycle.definition import Table
+from fsm_lifecycle.engine import beginnings
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
+from fsm_lifecycle.exceptions import InvalidDefinition
+from fsm_lifecycle.fields import StateDescriptor, StateField
+from fsm_lifecycle.interop.django_fsm import project
+from fsm_lifecycle.ledger.exact_text import ExactTextField
+
+
+class NoDeclaration:
+    """Stands in for a nested ``Lifecycle`` that is missing, so that a system check can say so."""
+
+
+def prepare(model: type[Any]) -> None:
+    """Compile the table of a model and give the class what it needs."""
+    declaration = getattr(model, "Lifecycle", NoDeclaration)
+    if not isinstance(declaration, type):
+        raise InvalidDefinition(f"{model.__name__}.Lifecycle must be a class, not {declaration!r}.")
+    table = Table(declaration)
+    field = _add_columns(model, table)
+    label = str(table.options.get("label") or field.model._meta.label_lower)
+    binding = Binding(model, table, field, label)
+    inherited = getattr(model, "_lifecycle", None)
+    model._lifecycle = binding
+    model.lifecycle = table
+    binding.compile()
+    binding.loads_fast = _loads_fast(model)
+    project(model, binding, inherited)
+    pre_delete.connect(_before_delete, sender=model)
+
+
+def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, Any]:
+    """Add the columns to the first concrete model of a family; children share them."""
+    name: str = model.lifecycle_field  # type: ignore[attr-defined]
+    present = {f.name: f for f in (*model._meta.fields, *model._meta.many_to_many)}
+    found = present.get(name)
+    if isinstance(found, StateField):
+        return found
+    if found is not None:
+        raise InvalidDefinition(
+            f"{model.__name__} declares a field “{name}” of its own, which is where its lifecycle stores the state. "
+            f"Remove the field: the package adds it. Or set lifecycle_field to another name."
+        )
+    taken = [column for column in (SINCE, SEQUENCE, HEAD) if column in present]
+    if taken:
+        raise InvalidDefinition(
+            f"{model.__name__} declares {', '.join(taken)}, which the package adds itself. Rename the field."
+        )
+    choices = [(state.value, state.label) for state in table.states.values()]
+    StateField(
+        default=table.initial.value, choices=choices, verbose_name=name.replace("_", " ")
+    ).contribute_to_class(model, name)
+    models.DateTimeField(default=timezone.now, editable=False).contribute_to_class(model, SINCE)
+    models.BigIntegerField(default=0, editable=False).contribute_to_class(model, SEQUENCE)
+    ExactTextField(max_length=64, default="", editable=False, blank=True).contribute_to_class(model, HEAD)
+    index = models.Index(fields=[name, SINCE])
+    index.set_name_with_model(model)
+    model._meta.indexes = [*model._meta.indexes, index]
+    model._meta.original_attrs["indexes"] = model._meta.indexes
+    return model._meta.get_field(name)  # type: ignore[return-value]
+
+
+def _loads_fast(model: type[models.Model]) -> bool:
+    plain = (DeferredAttribute, ForeignKeyDeferredAttribute, StateDescriptor, FileDescriptor)
+    if model.__init__ is not models.Model.__init__ or model.__setattr__ is not object.__setattr__:  # type: ignore[misc, comparison-overlap]
+        return False
+    if any(f.column is None for f in model._meta.concrete_fields):
+        return False
+    for field in model._meta.concrete_fields:
+        descriptor = inspect.getattr_static(model, field.attname, None)
+        if hasattr(type(descriptor), "__set__") and not isinstance(descriptor, plain):
+            return False
+    return True
+
+
+def _before_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) -> None:
+    """Write the last entry. A signal, because cascades from other models are announced in no other way."""
+    binding: Binding = sender._lifecycle
+    if binding.owner is sender._meta.concrete_model:
+        beginnings.end(binding, instance, using)
