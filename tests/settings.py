@@ -1,4 +1,4 @@
-"""Settings of the test suite, and of mypy's Django plugin. The database comes from `tests.databases`."""
+"""Settings of the test suite. The database comes from `tests.databases`."""
 
 import os
 
