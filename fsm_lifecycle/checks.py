@@ -13,7 +13,8 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 from django.db import models
 
 from fsm_lifecycle import conf
@@ -58,7 +59,7 @@ def check_lifecycles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
 
 
 def _message(defect: Defect, obj: Any) -> CheckMessage:
-    kind = Error if defect.level == "error" else Warning
+    kind = Error if defect.level == "error" else checks.Warning
     return kind(defect.message, hint=defect.hint, obj=obj, id=f"fsm_lifecycle.{defect.id}")
 
 
@@ -203,7 +204,7 @@ def check_project(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 def _middleware() -> Iterator[CheckMessage]:
     middleware = list(settings.MIDDLEWARE)
     if ACTOR_MIDDLEWARE not in middleware:
-        yield Warning(
+        yield checks.Warning(
             "ActorMiddleware is not in MIDDLEWARE, so fire() needs actor=... in every view.",
             hint=f'Add "{ACTOR_MIDDLEWARE}" after AuthenticationMiddleware.',
             id="fsm_lifecycle.W051",
@@ -211,7 +212,7 @@ def _middleware() -> Iterator[CheckMessage]:
     elif AUTHENTICATION_MIDDLEWARE in middleware and middleware.index(ACTOR_MIDDLEWARE) < middleware.index(
         AUTHENTICATION_MIDDLEWARE
     ):
-        yield Warning(
+        yield checks.Warning(
             "ActorMiddleware stands before AuthenticationMiddleware.",
             hint="Move it behind, so that the request has a user.",
             id="fsm_lifecycle.W052",
@@ -230,7 +231,7 @@ def _unknown_settings() -> Iterator[CheckMessage]:
     for key in value:
         if key not in conf.KEYS:
             near = difflib.get_close_matches(str(key), conf.KEYS, 1, 0.5)
-            yield Warning(
+            yield checks.Warning(
                 f"FSM_LIFECYCLE has {key!r}, which nothing reads.",
                 hint=f"Did you mean {near[0]!r}?"
                 if near

@@ -83,7 +83,7 @@ def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[A
         return
     definitions.ensure(connection, binding.label, binding.table)
     now = milliseconds(timezone.now())
-    earlier = chain.last_links(connection, binding.label, [binding.key_of(record) for record in records])
+    earlier = chain.last_entries(connection, binding.label, [binding.key_of(record) for record in records])
     rows = [_first_entry(binding, record, now, earlier) for record in records]
     if len(rows) == 1:
         chain.insert(connection, rows[0])
@@ -99,11 +99,11 @@ def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[A
 
 
 def _first_entry(
-    binding: Binding, record: Any, now: Any, earlier: dict[str, tuple[int, str]]
+    binding: Binding, record: Any, now: Any, earlier: dict[str, tuple[int, str, str | None]]
 ) -> dict[str, Any]:
     who = who_begins(record)
     object_pk = key_text(binding.key_of(record))
-    sequence, previous = earlier.get(object_pk, (0, ""))
+    sequence, previous, _ = earlier.get(object_pk, (0, "", None))
     reason = adoption_reason()
     parts: dict[str, Any] = {} if who.kind == "unknown" else {"actor": who.body}
     if reason is not None:

@@ -27,6 +27,7 @@ class Plan:
     __slots__ = (
         "after",
         "allowed",
+        "asks_with_firing",
         "branch",
         "event",
         "form",
@@ -60,6 +61,7 @@ class Plan:
         if self.snapshot and self.snapshot.reason == "terminal" and not any(self._terminal_targets()):
             self.snapshot = None
         self.needs_row = bool(event.guards or event.effects or self.branch or self.snapshot)
+        self.asks_with_firing = self.branch is not None or any(g.takes_firing for g in self.guards)
         names = tuple(g.name for g in self.guards)
         # The answer "yes" is the same each time: made once, given often.
         self.allowed: dict[str, Decision] = {}
@@ -142,6 +144,13 @@ class Binding:
         name = str(self.model._meta.verbose_name)
         key = self.key_of(record) if hasattr(record, "_meta") else record
         return f"{name[:1].upper()}{name[1:]} {key}"
+
+    def never_logged(self, record: Any) -> str:
+        """What is said of a row at sequence 0: it came into being by another road."""
+        return (
+            f"{self.describe(record)} has no log yet, because it was not made through its lifecycle. Run: "
+            f"manage.py lifecycle_adopt {self.model._meta.label_lower}"
+        )
 
     def describe_kind(self) -> str:
         """The kind of record as messages name it: ``This invoice``."""

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import DatabaseError, models, transaction
@@ -17,24 +18,22 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
 
-from fsm_lifecycle.access.actors import identify
 from fsm_lifecycle.access.current import required_actor
 from fsm_lifecycle.definition import Event
-from fsm_lifecycle.engine import snapshots, statements
-from fsm_lifecycle.engine.arguments import clean, recordable
-from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, Plan, binding_of
+from fsm_lifecycle.engine import memory, statements
+from fsm_lifecycle.engine import transition as transitions
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, binding_of
 from fsm_lifecycle.engine.causes import Link, current_cause
-from fsm_lifecycle.engine.decide import judge, unknown_event
+from fsm_lifecycle.engine.decide import unknown_event
 from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.effects import run_after_commit
 from fsm_lifecycle.engine.errors import error_for
 from fsm_lifecycle.engine.families import children_with_own_table
-from fsm_lifecycle.engine.firing import Firing
 from fsm_lifecycle.engine.refusals import collecting, refuse
+from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.engine.transactions import is_busy, writing
 from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.ledger import chain, definitions
-from fsm_lifecycle.ledger.body import make_body
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import key_text, milliseconds
 
@@ -74,6 +73,10 @@ class BulkResult:
     """The id that the metadata of every entry of this call carries."""
 
 
+class _Undo(Exception):
+    """Leaves the transaction of ``all_or_nothing``."""
+
+
 def fire_many(
     rows: models.QuerySet[Any],
     event: Event | str,
@@ -95,13 +98,14 @@ def fire_many(
         probe = rows.model()
         raise error_for(binding, probe, unknown_event(binding, probe, event))
     rows._for_write = True  # type: ignore[attr-defined]
-    work = _Work(binding, plan, who, rows.db, arguments, metadata)
-    keys = sorted_keys(rows, binding)
-    outer = writing(rows.db, savepoint=True) if all_or_nothing else nullcontext()
+    batch = uuid.uuid4().hex
+    request = Request(plan, who, arguments=arguments, metadata={**(metadata or {}), "batch": batch})
+    work = _Work(binding, request, rows.db, arguments)
+    keys = keys_of(rows, binding)
     results: list[RecordResult] = []
     with collecting():
         try:
-            with outer:
+            with writing(rows.db, savepoint=True) if all_or_nothing else nullcontext():
                 for start in range(0, len(keys), batch_size):
                     results += work.batch(keys[start : start + batch_size])
                     if progress is not None:
@@ -112,20 +116,15 @@ def fire_many(
             results = [_undone(result) for result in results]
     succeeded = sum(r.ok for r in results)
     refused = sum(not r.ok and r.denials != (NOT_ATTEMPTED,) for r in results)
-    return BulkResult(len(results), succeeded, refused, tuple(results), work.batch_id)
+    return BulkResult(len(results), succeeded, refused, tuple(results), batch)
 
 
-def sorted_keys(rows: models.QuerySet[Any], binding: Binding) -> list[Any]:
+def keys_of(rows: models.QuerySet[Any], binding: Binding) -> list[Any]:
     """The keys of the records that the queryset means now, in an order that all writers share."""
     name = binding.key_attname
-    unsliced = not rows.query.is_sliced
-    keys = rows.order_by(name) if unsliced else rows
-    found = list(dict.fromkeys(keys.values_list(name, flat=True)))
-    return found if unsliced else sorted(found)
-
-
-class _Undo(Exception):
-    """Leaves the transaction of ``all_or_nothing``."""
+    sliced = rows.query.is_sliced
+    found = list(dict.fromkeys((rows if sliced else rows.order_by(name)).values_list(name, flat=True)))
+    return sorted(found) if sliced else found
 
 
 def _undone(result: RecordResult) -> RecordResult:
@@ -138,29 +137,11 @@ class _Work:
     """What is the same for every record of one call."""
 
     def __init__(
-        self,
-        binding: Binding,
-        plan: Plan,
-        actor: Any,
-        using: str,
-        arguments: Mapping[str, Any] | None,
-        metadata: Mapping[str, Any] | None,
+        self, binding: Binding, request: Request, using: str, arguments: Mapping[str, Any] | None
     ) -> None:
-        self.binding, self.plan, self.actor, self.using = binding, plan, actor, using
-        self.arguments = dict(arguments or {})
-        self.batch_id = uuid.uuid4().hex
-        self.metadata = {**(metadata or {}), "batch": self.batch_id}
-        self.identity = identify(actor)
-        self.cleaned, self.errors = clean(plan, arguments)
-        self.parts: dict[str, Any] = {"metadata": self.metadata}
-        if self.identity.kind != "unknown":
-            self.parts["actor"] = self.identity.body
-        if self.cleaned:
-            self.parts["arguments"] = recordable(self.cleaned)
-        try:
-            make_body(self.parts)
-        except Unrecordable as error:
-            self.errors[error.place] = [str(error)]
+        self.binding, self.request, self.using = binding, request, using
+        self.plan = plan = request.plan
+        self.arguments = arguments
         policy = plan.snapshot
         listened = pre_transition.has_listeners(binding.model) or post_transition.has_listeners(binding.model)
         # What may fail for one record, or must ask the log about it, is done for each one by itself.
@@ -185,7 +166,8 @@ class _Work:
         definitions.ensure(connection, self.binding.label, self.binding.table)
         rows = self._locked(connection, keys)
         results: dict[Any, RecordResult] = {}
-        allowed: list[tuple[Any, Decision]] = []
+        allowed: list[tuple[Any, dict[str, Any], Decision]] = []
+        now = milliseconds(timezone.now())
         for key in keys:
             row = rows.get(key)
             if row is None:
@@ -197,10 +179,14 @@ class _Work:
             elif self.one_by_one:
                 results[key] = self._alone(row, key)
             else:
-                allowed.append((row, decision))
+                entry = self._entry(connection, row, decision, now)
+                if isinstance(entry, Decision):
+                    results[key] = self._refused(row, key, entry)
+                    continue
+                allowed.append((row, entry, decision))
+                results[key] = RecordResult(key, True, entry["from_state"], entry["to_state"])
         if allowed:
-            for row, result in zip((r for r, _ in allowed), self._together(connection, allowed), strict=True):
-                results[self.binding.key_of(row)] = result
+            self._write(connection, allowed, now)
         return [results[key] for key in keys]
 
     def _locked(self, connection: BaseDatabaseWrapper, keys: Sequence[Any]) -> dict[Any, Any]:
@@ -218,26 +204,14 @@ class _Work:
         return found
 
     def _judge(self, row: Any) -> Decision:
-        binding = self.binding
-        stale = ""
-        if getattr(row, SEQUENCE) == 0:
-            stale = (
-                f"{binding.describe(row)} has no log yet, because it was not made through its lifecycle. Run: "
-                f"manage.py lifecycle_adopt {binding.model._meta.label_lower}"
-            )
-        return judge(
-            binding,
-            self.plan,
-            row,
-            actor=self.actor,
-            cleaned=self.cleaned,
-            errors=self.errors,
-            stale=stale,
-            metadata=self.metadata,
-        )
+        stale = self.binding.never_logged(row) if getattr(row, SEQUENCE) == 0 else ""
+        return self.request.judge(self.binding, row, stale=stale, cause=self._cause(row))
+
+    def _cause(self, row: Any) -> str | None:
+        return current_cause(self.binding.label, key_text(self.binding.key_of(row)), self.plan.name)
 
     def _refused(self, row: Any, key: Any, decision: Decision) -> RecordResult:
-        refuse(row, self.plan.event, self.actor, decision, self.using)
+        refuse(row, self.request.actor, decision, self.using)
         state = str(decision.source)
         return RecordResult(key, False, state, state, decision.denials)
 
@@ -247,10 +221,16 @@ class _Work:
         try:
             with transaction.atomic(using=self.using):
                 entry = row.fire(
-                    self.plan.event, actor=self.actor, arguments=self.arguments, metadata=self.metadata
+                    self.plan.event,
+                    actor=self.request.actor,
+                    arguments=self.arguments,
+                    metadata=self.request.metadata,
                 )
         except LifecycleError as error:
             denials = error.decision.denials if error.decision is not None else (EFFECT_FAILED,)
+            if error.decision is None or error.decision.event is not self.plan.event:
+                logger.warning("%s on %s: %s", self.plan.name, self.binding.describe(row), error)
+                denials = (EFFECT_FAILED,)
             return RecordResult(key, False, state, state, denials)
         except Exception as error:
             if isinstance(error, DatabaseError) and is_busy(error):
@@ -259,98 +239,63 @@ class _Work:
             return RecordResult(key, False, state, state, (EFFECT_FAILED,))
         return RecordResult(key, True, state, entry.to_state)
 
-    def _together(
-        self, connection: BaseDatabaseWrapper, allowed: Sequence[tuple[Any, Decision]]
-    ) -> list[RecordResult]:
-        """Write the moves and entries of many records with one statement of each kind."""
-        now = milliseconds(timezone.now())
-        entries = [self._entry(connection, row, decision, now) for row, decision in allowed]
-        statements.move_many(
-            self.binding,
-            connection,
-            self.plan,
-            now=now,
-            arguments=self.cleaned,
-            moves=[
-                (
-                    self.binding.key_of(row),
-                    e["from_state"],
-                    e["to_state"],
-                    e["sequence"],
-                    e["entry_hash"],
-                    getattr(row, HEAD),
-                )
-                for (row, _), e in zip(allowed, entries, strict=True)
-            ],
-        )
-        chain.insert_many(connection, entries)
-        if self.plan.after:
-            for (row, decision), entry in zip(allowed, entries, strict=True):
-                self._effects_after_commit(row, decision, entry, now)
-        return [
-            RecordResult(self.binding.key_of(row), True, e["from_state"], e["to_state"])
-            for (row, _), e in zip(allowed, entries, strict=True)
-        ]
-
     def _entry(
-        self, connection: BaseDatabaseWrapper, row: Any, decision: Decision, now: Any
-    ) -> dict[str, Any]:
-        binding, plan, target = self.binding, self.plan, decision.target
-        assert target is not None
+        self, connection: BaseDatabaseWrapper, row: Any, decision: Decision, now: datetime
+    ) -> dict[str, Any] | Decision:
+        """The log row of one record, or the decision against it where a value cannot be recorded."""
+        binding, request = self.binding, self.request
         object_pk = key_text(binding.key_of(row))
-        parts = self.parts
-        if decision.branch is not None:
-            parts = {**parts, "branch": decision.branch}
-        reason = snapshots.reason_for(
-            plan, connection, binding=binding, object_pk=object_pk, target=target, now=now, forced=None
-        )
-        if reason is not None:
-            stored = {f.name: self.cleaned.get(f.name) for f in plan.stores}
-            kept = snapshots.values_of(binding, row, state=target.value, since=now, stored=stored)
-            parts = {**parts, "snapshot": kept, "snapshot_reason": reason}
-        body, body_hash = make_body(parts)
-        return chain.compose(
-            model_label=binding.label,
+        try:
+            body = transitions.body_of(
+                binding, connection, request, decision, row, object_pk=object_pk, now=now
+            )
+        except Unrecordable as error:
+            return replace(
+                decision, allowed=False, denials=(Denial("invalid_arguments", str(error), error.place),)
+            )
+        return transitions.compose(
+            binding,
+            request,
+            decision,
             object_pk=object_pk,
-            sequence=getattr(row, SEQUENCE) + 1,
-            prev_hash=getattr(row, HEAD),
-            kind="transition",
-            event=plan.name,
-            from_state=getattr(row, binding.state_name),
-            to_state=target.value,
-            compensating=plan.event.compensating,
-            actor_kind=self.identity.kind,
-            actor_id=self.identity.id,
-            recorded_at=now,
-            cause=current_cause(binding.label, object_pk, plan.name),
-            definition=binding.fingerprint,
+            before=(getattr(row, binding.state_name), getattr(row, SEQUENCE), getattr(row, HEAD)),
+            now=now,
             body=body,
-            body_hash=body_hash,
+            cause=self._cause(row),
         )
 
-    def _effects_after_commit(self, row: Any, decision: Decision, entry: dict[str, Any], now: Any) -> None:
+    def _write(
+        self,
+        connection: BaseDatabaseWrapper,
+        allowed: Sequence[tuple[Any, dict[str, Any], Decision]],
+        now: datetime,
+    ) -> None:
+        """Write the moves and entries of many records with one statement of each kind."""
         binding, plan = self.binding, self.plan
-        row.__dict__.update(
-            {
-                binding.state_name: entry["to_state"],
-                "state_since": now,
-                SEQUENCE: entry["sequence"],
-                HEAD: entry["entry_hash"],
-            }
-        )
-        for stored in plan.stores:
-            setattr(row, stored.name, self.cleaned.get(stored.name))
-        firing = Firing(
-            record=row,
-            event=plan.event,
-            source=plan.states[entry["from_state"]],
-            target=decision.target,
-            actor=self.actor,
-            arguments=self.cleaned,
-            metadata=self.metadata,
-            cause=entry["cause"],
-            sequence=entry["sequence"],
-            occurred_at=None,
-        )
-        link = Link(entry["entry_hash"], binding.label, entry["object_pk"], plan.name)
-        run_after_commit(plan.after, row, firing, link, self.using)
+        moves = [
+            (
+                binding.key_of(row),
+                entry["from_state"],
+                entry["to_state"],
+                entry["sequence"],
+                entry["entry_hash"],
+                getattr(row, HEAD),
+            )
+            for row, entry, _ in allowed
+        ]
+        statements.move_many(binding, connection, plan, now=now, arguments=self.request.cleaned, moves=moves)
+        chain.insert_many(connection, [entry for _, entry, _ in allowed])
+        if not plan.after:
+            return
+        for row, entry, decision in allowed:
+            assert decision.target is not None
+            memory.advance(row, binding, self.request, entry, now)
+            firing = self.request.firing(
+                row,
+                source=plan.states[entry["from_state"]],
+                target=decision.target,
+                cause=entry["cause"],
+                sequence=entry["sequence"],
+            )
+            link = Link(entry["entry_hash"], binding.label, entry["object_pk"], plan.name)
+            run_after_commit(plan.after, row, firing, link, self.using)

@@ -7,11 +7,11 @@ know whether its answer is shown or acted upon.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fsm_lifecycle.access.policy import denial_reason
-from fsm_lifecycle.definition import Event, Guard, State
+from fsm_lifecycle.definition import Branch, Event, Guard, State
 from fsm_lifecycle.engine.arguments import clean
 from fsm_lifecycle.engine.binding import SEQUENCE, Binding, Plan
 from fsm_lifecycle.engine.decision import Decision, Denial
@@ -104,35 +104,22 @@ def judge(
     ``stale`` says why the caller's copy is not what the database holds, where that is known.
     """
     state = getattr(record, binding.state_name)
-    fits = state in plan.sources
-    if fits and not plan.guards and actor is None and not stale and not errors:  # noqa: SIM102 - the hot path
-        if expected_state is None and expected_sequence is None and plan.branch is None:
-            return plan.allowed[state]
-    denials: list[Denial] = []
-    if actor is not None and (reason := denial_reason(binding.table, actor)):
-        denials.append(Denial("access_denied", reason, plan.name))
-    if not stale:
-        stale = _unexpected(binding, record, state, expected_state, expected_sequence)
-    if stale:
-        denials.append(Denial("stale_state", stale, plan.name))
-    if not fits:
-        denials.append(_wrong_state(binding, plan, state))
+    simple = actor is None and expected_state is None and expected_sequence is None and not (stale or errors)
+    if simple and not plan.guards and plan.branch is None and state in plan.sources:
+        return plan.allowed[state]  # the hot path of can_fire() and available_events()
+    stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
+    denials = list(_before_guards(binding, plan, state, actor, stale))
     may_ask = not denials
     for name, texts in (errors or {}).items():
         denials.extend(Denial("invalid_arguments", text, name) for text in texts)
     if not may_ask:
         return _denied(binding, plan, state, denials)
-    if errors:
-        cleaned = None
-    passed: list[str] = []
-    pending: list[str] = []
-    firing: Firing | None = None
-    branch = plan.branch
-    if cleaned is not None and (branch or any(g.takes_firing for g in plan.guards)):
+    firing = None
+    if cleaned is not None and not errors and plan.asks_with_firing:
         firing = Firing(
             record=record,
             event=plan.event,
-            source=plan.states.get(state, State(state)),
+            source=plan.states[state],
             target=plan.target,
             actor=actor,
             arguments=cleaned,
@@ -141,26 +128,25 @@ def judge(
             sequence=getattr(record, SEQUENCE) + 1,
             occurred_at=occurred_at,
         )
+    passed: list[str] = []
+    pending: list[str] = []
     for guard in plan.guards:
-        if guard.takes_firing and firing is None:
-            pending.append(guard.name)
-            continue
-        denial = _ask(guard, record, firing)
-        if denial is None:
-            passed.append(guard.name)
-        else:
+        denial = _ask(guard, record, firing, pending)
+        if denial is not None:
             denials.append(denial)
-    if not denials and not pending and branch is None:
+        elif guard.name not in pending:
+            passed.append(guard.name)
+    if not denials and not pending and plan.branch is None:
         return plan.allowed[state]
     target, taken = plan.target, None
-    if branch is not None and not denials:
-        target, taken = _choose(plan, record, firing, denials, pending)
+    if plan.branch is not None and not denials:
+        target, taken = _choose(plan, plan.branch, record, firing, denials, pending)
     if denials:
         return _denied(binding, plan, state, denials, passed, pending)
     return Decision(
         allowed=True,
         event=plan.event,
-        source=plan.states.get(state, state),
+        source=plan.states[state],
         target=target,
         passed_guards=tuple(passed),
         pending_guards=tuple(pending),
@@ -169,30 +155,40 @@ def judge(
     )
 
 
-def _ask(guard: Guard, record: Any, firing: Firing | None) -> Denial | None:
+def _before_guards(binding: Binding, plan: Plan, state: str, actor: Any, stale: str) -> Iterator[Denial]:
+    """What must fit before guards are asked: their reasons are not for others."""
+    if actor is not None and (reason := denial_reason(binding.table, actor)):
+        yield Denial("access_denied", reason, plan.name)
+    if stale:
+        yield Denial("stale_state", stale, plan.name)
+    if state not in plan.sources:
+        yield _wrong_state(binding, plan, state)
+
+
+def _ask(guard: Guard, record: Any, firing: Firing | None, pending: list[str]) -> Denial | None:
+    """The denial of one guard, or ``None``; one that needs what is not known yet is ``pending``."""
+    if guard.takes_firing and firing is None:
+        pending.append(guard.name)
+        return None
     try:
         answer = guard(record, firing)
     except Exception:
         logger.exception("The guard %s of %s raised; the event is denied.", guard.name, type(record).__name__)
-        return Denial(
-            "guard_error", f"The rule “{guard.label}” could not be checked, so the answer is no.", guard.name
-        )
+        reason = f"The rule “{guard.label}” could not be checked, so the answer is no."
+        return Denial("guard_error", reason, guard.name)
     if isinstance(answer, str):
         return Denial("guard_failed", str(answer) or str(guard.reason), guard.name)
     return None if answer else Denial("guard_failed", str(guard.reason), guard.name)
 
 
 def _choose(
-    plan: Plan, record: Any, firing: Firing | None, denials: list[Denial], pending: list[str]
+    plan: Plan, branch: Branch, record: Any, firing: Firing | None, denials: list[Denial], pending: list[str]
 ) -> tuple[State | None, str | None]:
     """The target of a branch and the name of the guard that chose it."""
-    branch = plan.branch
-    assert branch is not None
     for guard, target in branch.cases:
-        if guard.takes_firing and firing is None:
-            pending.append(guard.name)
+        denial = _ask(guard, record, firing, pending)
+        if guard.name in pending:
             return None, None
-        denial = _ask(guard, record, firing)
         if denial is None:
             return plan.states[target], guard.name
         if denial.code == "guard_error":

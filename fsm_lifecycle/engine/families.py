@@ -5,6 +5,7 @@ Must not know what is fired.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -49,3 +50,15 @@ def most_specific(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -
         if QuerySet(child, using=connection.alias).filter(pk=key).exists():
             return most_specific(child._lifecycle, connection, key)  # type: ignore[attr-defined]
     return binding
+
+
+def by_family(
+    binding: Binding, connection: BaseDatabaseWrapper, rows: Sequence[Any]
+) -> dict[Binding, list[Any]]:
+    """Rows of the table that holds the state, under the binding whose transition table each follows."""
+    if not children_with_own_table(binding):
+        return {binding: list(rows)} if rows else {}
+    groups: dict[Binding, list[Any]] = {}
+    for row in rows:
+        groups.setdefault(most_specific(binding, connection, row.pk), []).append(row)
+    return groups

@@ -17,28 +17,24 @@ from django.db import DatabaseError, IntegrityError, connections, router
 from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
 
-from fsm_lifecycle.access.actors import Identity, identify
 from fsm_lifecycle.access.current import required_actor
 from fsm_lifecycle.access.policy import denial_reason
 from fsm_lifecycle.definition import Event, State
-from fsm_lifecycle.engine import idempotency, snapshots, statements, unsaved
-from fsm_lifecycle.engine.arguments import clean, recordable
-from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding, Plan
+from fsm_lifecycle.engine import idempotency, memory, statements, transition, unsaved
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.causes import Link, current_cause
-from fsm_lifecycle.engine.decide import judge, unknown_event
+from fsm_lifecycle.engine.decide import unknown_event
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.effects import run_after_commit, run_inside
 from fsm_lifecycle.engine.errors import error_for
 from fsm_lifecycle.engine.families import refuse_child_of_another_table
-from fsm_lifecycle.engine.firing import Firing
 from fsm_lifecycle.engine.refusals import collecting, refuse
+from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.engine.transactions import is_busy, writing
 from fsm_lifecycle.exceptions import StaleState, UnsavedChanges
 from fsm_lifecycle.ledger import chain, definitions
-from fsm_lifecycle.ledger.body import make_body
 from fsm_lifecycle.ledger.canonical import Unrecordable
-from fsm_lifecycle.ledger.entry import FIRST_MOMENT, LAST_MOMENT, TransitionLog, key_text, milliseconds
-from fsm_lifecycle.ledger.hashing import new_salt
+from fsm_lifecycle.ledger.entry import TransitionLog, key_text, milliseconds
 
 #: How often a firing that lost to another transaction is begun again before it becomes ``StaleState``.
 TRIES: Final = 4
@@ -67,13 +63,21 @@ def fire(
     plan = binding.plan(event)
     if plan is None:
         decision = unknown_event(binding, record, event)
-        refuse(record, event, who, decision, using)
+        refuse(record, who, decision, using)
         raise error_for(binding, record, decision)
-    attempt = Attempt(binding, plan, record, who, using)
-    attempt.expected_state, attempt.expected_sequence = expected_state, expected_sequence
-    attempt.take(arguments, metadata, observations, idempotency_key, occurred_at)
-    attempt.forced_snapshot = snapshot
-    return attempt.run()
+    request = Request(
+        plan,
+        who,
+        arguments=arguments,
+        metadata=metadata,
+        observations=observations,
+        idempotency_key=idempotency_key,
+        occurred_at=occurred_at,
+        expected_state=expected_state,
+        expected_sequence=expected_sequence,
+        snapshot=snapshot,
+    )
+    return Attempt(binding, record, request, using).run()
 
 
 def _refuse_unsaved(binding: Binding, record: Any) -> None:
@@ -98,82 +102,31 @@ def _load_link(binding: Binding, record: Any) -> None:
 
 
 class Attempt:
-    """One call of ``fire()``: what was asked for, and how it is carried out."""
+    """One request on one record, and how it is carried out."""
 
-    def __init__(self, binding: Binding, plan: Plan, record: Any, actor: Any, using: str) -> None:
+    def __init__(self, binding: Binding, record: Any, request: Request, using: str) -> None:
         self.binding = binding
-        self.plan = plan
         self.record = record
-        self.actor = actor
+        self.request = request
+        self.plan = request.plan
         self.using = using
         self.key = binding.key_of(record)
         self.object_pk = key_text(self.key)
         values = record.__dict__
         self.before: tuple[str, int, str] = (values[binding.state_name], values[SEQUENCE], values[HEAD])
-        self.cause = current_cause(binding.label, self.object_pk, plan.name)
-        self.expected_state: str | None = None
-        self.expected_sequence: int | None = None
-        self.forced_snapshot: bool | None = None
+        self.cause = current_cause(binding.label, self.object_pk, self.plan.name)
+        self.listened = pre_transition.has_listeners(type(record)) or post_transition.has_listeners(
+            type(record)
+        )
         self.effects_began = False
-
-    # What was asked for
-
-    def take(
-        self,
-        arguments: Mapping[str, Any] | None,
-        metadata: Mapping[str, Any] | None,
-        observations: Mapping[str, Any] | None,
-        idempotency_key: str | None,
-        occurred_at: datetime | None,
-    ) -> None:
-        """Clean the arguments and see that everything given can be recorded, before anything is written."""
-        self.cleaned, self.errors = clean(self.plan, arguments) if arguments or self.plan.form else ({}, {})
-        self.kept = recordable(self.cleaned) if self.cleaned else {}
-        self.metadata = dict(metadata) if metadata else {}
-        self.idempotency_key = idempotency_key
-        self.parts: dict[str, Any] = {}
-        self.salts: dict[str, str] = {}
-        self.identity: Identity = identify(self.actor)
-        if self.identity.kind != "unknown":
-            self.parts["actor"] = self.identity.body
-        if self.kept:
-            self.parts["arguments"] = self.kept
-        if self.metadata:
-            self.parts["metadata"] = self.metadata
-        if observations:
-            self.parts["observations"] = dict(observations)
-        if idempotency_key is not None:
-            self.parts["idempotency_key"] = idempotency_key
-            if self.kept:
-                self.salts["arguments"] = new_salt()
-            if not isinstance(idempotency_key, str) or not 0 < len(idempotency_key) <= idempotency.MAX_LENGTH:
-                self.errors["idempotency_key"] = [f"Use a text of 1 to {idempotency.MAX_LENGTH} characters."]
-        self.occurred_at = self._moment(occurred_at)
-        try:
-            self.body = make_body(self.parts, self.salts)
-        except Unrecordable as error:
-            self.errors[error.place] = [str(error)]
-
-    def _moment(self, occurred_at: datetime | None) -> datetime | None:
-        if occurred_at is None:
-            return None
-        if not isinstance(occurred_at, datetime) or timezone.is_naive(occurred_at):
-            self.errors["occurred_at"] = ["Give an aware datetime, for example django.utils.timezone.now()."]
-            return None
-        moment = milliseconds(occurred_at)
-        if not FIRST_MOMENT <= moment <= LAST_MOMENT:
-            self.errors["occurred_at"] = [
-                f"Give a time between {FIRST_MOMENT:%Y-%m-%d} and {LAST_MOMENT:%Y-%m-%d}."
-            ]
-        return moment
-
-    # How it is carried out
 
     def run(self) -> TransitionLog:
         """Carry it out, again where another transaction was in the way."""
-        if self.idempotency_key is not None and (entry := self._earlier()) is not None:
+        connection = connections[self.using]
+        refuse_child_of_another_table(self.binding, connection, self.key)
+        if self.request.idempotency_key is not None and (entry := self._earlier()) is not None:
             return entry
-        nested = connections[self.using].in_atomic_block
+        nested = connection.in_atomic_block
         with collecting() if self.plan.inside else nullcontext():
             for tries_left in reversed(range(TRIES)):
                 try:
@@ -183,201 +136,115 @@ class Attempt:
                         raise
                     if nested or self.effects_began or not tries_left:
                         raise StaleState(
-                            f"{self.binding.describe(self.record)}: “{self.plan.event.label}” was not done, because "
-                            f"another transaction held the record or the database. Load it again and try again."
+                            f"{self._name}: “{self.plan.event.label}” was not done, because another transaction "
+                            f"held the record or the database. Load it again and try again."
                         ) from error
                     time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads contenders, no secret
         raise AssertionError("unreachable")  # pragma: no cover
 
+    @property
+    def _name(self) -> str:
+        return self.binding.describe(self.record)
+
     def _earlier(self) -> TransitionLog | None:
-        if self.errors or denial_reason(self.binding.table, self.actor):
+        """The entry that the same idempotency key made, for those who may fire the event."""
+        key = self.request.idempotency_key
+        if key is None or self.request.errors or denial_reason(self.binding.table, self.request.actor):
             return None
-        assert self.idempotency_key is not None
+        connection = connections[self.using]
         return idempotency.earlier(
-            self.binding,
-            connections[self.using],
-            self.object_pk,
-            self.idempotency_key,
-            self.plan.name,
-            self.kept,
+            self.binding, connection, self.object_pk, key, self.plan.name, self.request.kept
         )
 
     def _once(self) -> TransitionLog:
-        record, plan = self.record, self.plan
-        listened = pre_transition.has_listeners(type(record)) or post_transition.has_listeners(type(record))
-        by_lock = plan.needs_row or bool(self.forced_snapshot) or listened
-        memory = _Memory(record)
+        plan, request = self.plan, self.request
+        kept = memory.Memory(self.record)
         try:
-            entry, decision = self._locked(listened) if by_lock else self._compare_and_set()
+            if plan.needs_row or request.snapshot or self.listened:
+                entry, decision = self._locked()
+            else:
+                entry, decision = self._compare_and_set()
         except BaseException:
-            memory.restore(record)
+            kept.restore()
             raise
         if entry is not None:
             return entry
-        if decision.denials[0].code == "stale_state" and self.idempotency_key is not None:
-            # Another request with this key may have won while this one was under way.
-            if (repeated := self._earlier()) is not None:
-                return repeated
-        refuse(record, plan.event, self.actor, decision, self.using)
-        raise error_for(self.binding, record, decision)
+        # Another request with this key may have won while this one was under way.
+        if decision.denials[0].code == "stale_state" and (repeated := self._earlier()) is not None:
+            return repeated
+        refuse(self.record, request.actor, decision, self.using)
+        raise error_for(self.binding, self.record, decision)
 
-    def _judge(self, row: Any, stale: str = "") -> Decision:
-        return judge(
-            self.binding,
-            self.plan,
-            row,
-            actor=self.actor,
-            cleaned=self.cleaned,
-            errors=self.errors,
-            expected_state=self.expected_state,
-            expected_sequence=self.expected_sequence,
-            stale=stale,
-            metadata=self.metadata,
-            cause=self.cause,
-            occurred_at=self.occurred_at,
-        )
+    # Two ways to the same end
 
     def _compare_and_set(self) -> tuple[TransitionLog | None, Decision]:
         """No rule depends on the row but its state: write if state, sequence and head are still as read."""
-        decision = self._judge(self.record, self._never_logged())
+        decision = self.request.judge(self.binding, self.record, stale=self._never_logged(), cause=self.cause)
         if not decision.allowed:
             return None, self._confirmed(decision)
-        assert decision.target is not None
         now = milliseconds(timezone.now())
-        row = self._compose(decision, now, self.body)
+        row = self._compose(decision, now, self.request.body)
         with writing(self.using, savepoint=False) as connection:
-            refuse_child_of_another_table(self.binding, connection, self.key)
             definitions.ensure(connection, self.binding.label, self.binding.table)
-            moved = self._move(connection, decision, row, now)
+            moved = self._move(connection, row, now)
             if moved:
                 entry = self._insert(connection, row)
         if not moved:
             return None, self._confirmed(decision)
-        self._update_memory(decision.target, now, row)
+        memory.advance(self.record, self.binding, self.request, row, now)
         return entry, decision
 
-    def _confirmed(self, decision: Decision) -> Decision:
-        """A refusal that rests on the caller's copy, held against the database: stale comes first."""
-        link = statements.link_of(self.binding, connections[self.using], self.key)
-        stale = self._stale(link)
-        if not stale and decision.allowed:
-            # It was in the way a moment ago and is as it was now: somebody moved it there and back.
-            stale = f"{self.binding.describe(self.record)} was being changed by somebody else. Load it again."
-        return self._judge(self.record, stale) if stale else decision
-
-    def _never_logged(self) -> str:
-        if self.before[1] == 0:
-            return (
-                f"{self.binding.describe(self.record)} has no log yet, because it was not made through its "
-                f"lifecycle. Run: manage.py lifecycle_adopt {self.binding.model._meta.label_lower}"
-            )
-        return ""
-
-    def _stale(self, link: tuple[str, int, str] | None) -> str:
-        """Why the caller's copy is not what the database holds; empty when it is."""
-        if link is None:
-            return f"{self.binding.describe(self.record)} is no longer in the database."
-        if link == self.before:
-            return self._never_logged()
-        return (
-            f"{self.binding.describe(self.record)} has changed since it was loaded: it is "
-            f"{self.binding.state_label(link[0])} now (entry {link[1]}); this copy says "
-            f"{self.binding.state_label(self.before[0])} (entry {self.before[1]}). Load it again before you decide."
-        )
-
-    def _locked(self, listened: bool) -> tuple[TransitionLog | None, Decision]:
+    def _locked(self) -> tuple[TransitionLog | None, Decision]:
         """Rules depend on the row: read it under its lock, decide, write, run effects."""
-        plan, record, binding = self.plan, self.record, self.binding
-        with writing(self.using, savepoint=listened or bool(plan.inside)) as connection:
-            refuse_child_of_another_table(binding, connection, self.key)
+        binding, record, request, plan = self.binding, self.record, self.request, self.plan
+        # Code that is not ours may raise after the write, and the caller may catch it and go on.
+        with writing(self.using, savepoint=self.listened or bool(plan.inside)) as connection:
             definitions.ensure(connection, binding.label, binding.table)
             row = statements.locked(binding, connection, self.key)
-            values = row.__dict__ if row is not None else {}
-            link = None if row is None else (values[binding.state_name], values[SEQUENCE], values[HEAD])
-            decision = self._judge(record if row is None else row, self._stale(link))
+            link = None if row is None else _link(binding, row)
+            decision = request.judge(
+                binding, record if row is None else row, stale=self._stale(link), cause=self.cause
+            )
             if not decision.allowed:
                 return None, decision
-            target = decision.target
-            assert target is not None
+            assert decision.target is not None
             now = milliseconds(timezone.now())
-            body = self._body(connection, decision, row, now)
-            if isinstance(body, Unrecordable):
-                self.errors[body.place] = [str(body)]
-                return None, self._judge(row)
+            try:
+                body = transition.body_of(
+                    binding, connection, request, decision, row, object_pk=self.object_pk, now=now
+                )
+            except Unrecordable as error:
+                request.refuse_value(error)
+                return None, request.judge(binding, row, cause=self.cause)
             entry_row = self._compose(decision, now, body)
-            if plan.inside or plan.after or listened:
-                self._refresh_memory(values)
-            if listened:
-                self._signal(pre_transition, target)
-            if not self._move(connection, decision, entry_row, now):
-                return None, self._judge(row, self._stale(None))
+            if plan.inside or plan.after or self.listened:
+                memory.refresh(record, binding, row.__dict__)
+            if self.listened:
+                self._signal(pre_transition, decision.target)
+            if not self._move(connection, entry_row, now):
+                # Not reached where rows are locked; the lock of a SQLite file covers the rest.
+                return None, request.judge(binding, row, stale=self._in_motion(), cause=self.cause)
             entry = self._insert(connection, entry_row)
-            self._update_memory(target, now, entry_row)
-            self._run_effects(entry, target)
-            if listened:
-                self._signal(post_transition, target)
+            memory.advance(record, binding, request, entry_row, now)
+            self._run_effects(entry, decision.target)
+            if self.listened:
+                self._signal(post_transition, decision.target)
                 self._refuse_edits("a receiver of post_transition")
         return entry, decision
 
-    def _body(
-        self, connection: Any, decision: Decision, row: Any, now: datetime
-    ) -> tuple[str, str] | Unrecordable:
-        extra: dict[str, Any] = {}
-        target = decision.target
-        assert target is not None
-        if decision.branch is not None:
-            extra["branch"] = decision.branch
-        reason = snapshots.reason_for(
-            self.plan,
-            connection,
-            binding=self.binding,
-            object_pk=self.object_pk,
-            target=target,
-            now=now,
-            forced=self.forced_snapshot,
-        )
-        if reason is not None:
-            extra["snapshot"] = snapshots.values_of(
-                self.binding, row, state=target.value, since=now, stored=self._stored()
-            )
-            extra["snapshot_reason"] = reason
-        if not extra:
-            return self.body
-        try:
-            return make_body({**self.parts, **extra}, self.salts)
-        except Unrecordable as error:
-            return error
-
-    def _stored(self) -> dict[str, Any]:
-        return {f.name: self.cleaned.get(f.name) for f in self.plan.stores}
-
     def _compose(self, decision: Decision, now: datetime, body: tuple[str, str]) -> dict[str, Any]:
-        digest = None
-        if self.idempotency_key is not None:
-            digest = idempotency.digest(self.plan.name, self.salts.get("arguments", ""), self.kept)
-        return chain.compose(
-            model_label=self.binding.label,
+        return transition.compose(
+            self.binding,
+            self.request,
+            decision,
             object_pk=self.object_pk,
-            sequence=self.before[1] + 1,
-            prev_hash=self.before[2],
-            kind="transition",
-            event=self.plan.name,
-            from_state=self.before[0],
-            to_state=str(decision.target),
-            compensating=self.plan.event.compensating,
-            actor_kind=self.identity.kind,
-            actor_id=self.identity.id,
-            recorded_at=now,
-            occurred_at=self.occurred_at,
+            before=self.before,
+            now=now,
+            body=body,
             cause=self.cause,
-            definition=self.binding.fingerprint,
-            body=body[0],
-            body_hash=body[1],
-            idempotency_key=self.idempotency_key,
-            idempotency_digest=digest,
         )
 
-    def _move(self, connection: Any, decision: Decision, row: dict[str, Any], now: datetime) -> bool:
+    def _move(self, connection: Any, row: dict[str, Any], now: datetime) -> bool:
         return statements.move(
             self.binding,
             connection,
@@ -385,7 +252,7 @@ class Attempt:
             key=self.key,
             before=self.before,
             after=(row["to_state"], now, row["sequence"], row["entry_hash"]),
-            arguments=self.cleaned,
+            arguments=self.request.cleaned,
         )
 
     def _insert(self, connection: Any, row: dict[str, Any]) -> TransitionLog:
@@ -393,33 +260,41 @@ class Attempt:
             return chain.insert(connection, row)
         except IntegrityError as error:
             raise StaleState(
-                f"{self.binding.describe(self.record)} is behind its own log: entry {row['sequence']} exists already. "
-                f"The record was restored or edited without its log. Nothing was done."
+                f"{self._name} is behind its own log: entry {row['sequence']} exists already. The record was "
+                f"restored or edited without its log. Nothing was done."
             ) from error
 
-    # The caller's copy
+    # Why the caller's copy is not what the database holds
 
-    def _refresh_memory(self, values: Mapping[str, Any]) -> None:
-        """The caller's instance as the locked row is, so that effects see no stale field or relation."""
-        record = self.record
-        record.__dict__.update({name: v for name, v in values.items() if name in self.binding.attnames})
-        unsaved.remember_all(record, self.binding)
-        record._state.fields_cache.clear()
-
-    def _update_memory(self, target: State, now: datetime, row: dict[str, Any]) -> None:
-        record = self.record
-        record.__dict__.update(
-            {
-                self.binding.state_name: target.value,
-                SINCE: now,
-                SEQUENCE: row["sequence"],
-                HEAD: row["entry_hash"],
-            }
+    def _confirmed(self, decision: Decision) -> Decision:
+        """A refusal that rests on the caller's copy, held against the database: stale comes first."""
+        stale = self._stale(statements.link_of(self.binding, connections[self.using], self.key))
+        if not stale and decision.allowed:
+            stale = self._in_motion()
+        return (
+            self.request.judge(self.binding, self.record, stale=stale, cause=self.cause)
+            if stale
+            else decision
         )
-        if self.plan.stores:
-            for field in self.plan.stores:
-                setattr(record, field.name, self.cleaned.get(field.name))
-            unsaved.remember(record, self.binding, [f.attname for f in self.plan.stores])
+
+    def _stale(self, link: tuple[str, int, str] | None) -> str:
+        if link is None:
+            return f"{self._name} is no longer in the database."
+        if link == self.before:
+            return self._never_logged()
+        return (
+            f"{self._name} has changed since it was loaded: it is {self.binding.state_label(link[0])} now (entry "
+            f"{link[1]}); this copy says {self.binding.state_label(self.before[0])} (entry {self.before[1]}). Load it "
+            f"again before you decide."
+        )
+
+    def _never_logged(self) -> str:
+        return self.binding.never_logged(self.record) if self.before[1] == 0 else ""
+
+    def _in_motion(self) -> str:
+        return f"{self._name} was being changed by somebody else. Load it again before you decide."
+
+    # What follows the write
 
     def _run_effects(self, entry: TransitionLog, target: State) -> None:
         plan = self.plan
@@ -427,17 +302,12 @@ class Attempt:
             return
         self.effects_began = True
         link = Link(entry.entry_hash, self.binding.label, self.object_pk, plan.name)
-        firing = Firing(
-            record=self.record,
-            event=plan.event,
+        firing = self.request.firing(
+            self.record,
             source=plan.states[self.before[0]],
             target=target,
-            actor=self.actor,
-            arguments=self.cleaned,
-            metadata=self.metadata,
             cause=self.cause,
             sequence=entry.sequence,
-            occurred_at=self.occurred_at,
         )
         if plan.inside:
             run_inside(plan.inside, self.record, firing, link)
@@ -448,8 +318,8 @@ class Attempt:
         fields = unsaved.edited(self.record, self.binding)
         if fields:
             raise UnsavedChanges(
-                f"{self.binding.describe(self.record)}: {culprit} left {', '.join(fields)} changed but not saved, so "
-                f"everything was rolled back. Save them in the effect: record.save(update_fields=[...]).",
+                f"{self._name}: {culprit} left {', '.join(fields)} changed but not saved, so everything was rolled "
+                f"back. Save them there: record.save(update_fields=[...]).",
                 fields,
             )
 
@@ -462,23 +332,10 @@ class Attempt:
             source=self.before[0],
             target=target.value,
             method_args=(),
-            method_kwargs=dict(self.cleaned),
+            method_kwargs=dict(self.request.cleaned),
         )
 
 
-class _Memory:
-    """What the record in memory was, for the case that firing it fails."""
-
-    __slots__ = ("fields_cache", "loaded", "values")
-
-    def __init__(self, record: Any) -> None:
-        self.values = record.__dict__.copy()
-        self.loaded = getattr(record._state, "lifecycle_loaded", None)
-        self.fields_cache = dict(record._state.fields_cache)
-
-    def restore(self, record: Any) -> None:
-        record.__dict__.clear()
-        record.__dict__.update(self.values)
-        if self.loaded is not None:
-            record._state.lifecycle_loaded = self.loaded
-        record._state.fields_cache = self.fields_cache
+def _link(binding: Binding, row: Any) -> tuple[str, int, str]:
+    values = row.__dict__
+    return values[binding.state_name], values[SEQUENCE], values[HEAD]

@@ -82,7 +82,7 @@ def collecting(surface: str = "") -> Iterator[None]:
             _write(collector.waiting)
 
 
-def refuse(record: Any, event: Any, actor: Any, decision: Decision, using: str) -> None:
+def refuse(record: Any, actor: Any, decision: Decision, using: str) -> None:
     """Put a refusal on record: now, or when the surface's ``collecting`` block ends.
 
     Never raises for a database that cannot take it: the refusal that the caller is about to see matters more.

@@ -135,6 +135,17 @@ def set_link(
             cursor.executemany(sql, rows)
 
 
+def unlink(binding: Binding, connection: BaseDatabaseWrapper, keys: Sequence[Any]) -> None:
+    """Put rows back to sequence 0: their link names a log that is not there."""
+    quote = connection.ops.quote_name
+    sequence, head = (_column(binding, name, connection) for name in (SEQUENCE, HEAD))
+    table, pk = quote(binding.owner._meta.db_table), quote(binding.pk.column)
+    sql = f"UPDATE {table} SET {sequence} = 0, {head} = '' WHERE {pk} = %s AND {sequence} <> 0"  # noqa: S608
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, [(binding.pk.get_db_prep_value(key, connection),) for key in keys])
+
+
 def move_many(
     binding: Binding,
     connection: BaseDatabaseWrapper,

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Max
 
 from fsm_lifecycle.ledger.entry import TransitionLog, key_text
 from fsm_lifecycle.ledger.hashing import entry_hash, genesis, microseconds
@@ -131,7 +132,7 @@ def _insert_sql(vendor: str, quote: str, table: str, returning: bool) -> str:
     columns = ", ".join(f"{quote}{name}{quote}" for name in COLUMNS)
     values = ", ".join(["%s"] * len(COLUMNS))
     tail = f" RETURNING {quote}id{quote}" if returning else ""
-    return f"INSERT INTO {quote}{table}{quote} ({columns}) VALUES ({values}){tail}"
+    return f"INSERT INTO {quote}{table}{quote} ({columns}) VALUES ({values}){tail}"  # noqa: S608 - constants
 
 
 def _sql(connection: BaseDatabaseWrapper, *, returning: bool) -> str:
@@ -176,29 +177,34 @@ def insert_many(connection: BaseDatabaseWrapper, rows: Sequence[dict[str, Any]])
         )
 
 
-def last_links(
+def last_entries(
     connection: BaseDatabaseWrapper, model_label: str, keys: Sequence[Any]
-) -> dict[str, tuple[int, str]]:
-    """For keys that were used before: the last sequence and entry hash of each, by key text."""
-    from django.db.models import Max
+) -> dict[str, tuple[int, str, str | None]]:
+    """For keys that have a log: sequence, hash and state of the last entry of each, by key text.
 
-    texts = [key_text(key) for key in keys]
+    The state is ``None`` after a deletion.
+    """
     log = TransitionLog.objects.using(connection.alias).filter(model_label=model_label)
-    found: dict[str, tuple[int, str]] = {}
+    wanted = ("object_pk", "sequence", "entry_hash", "to_state")
+    found: dict[str, tuple[int, str, str | None]] = {}
+    texts = [key_text(key) for key in keys]
     for start in range(0, len(texts), 500):
         part = texts[start : start + 500]
         if len(part) == 1:
-            last = log.filter(object_pk=part[0]).order_by("-sequence")
-            rows = list(last.values_list("object_pk", "sequence", "entry_hash")[:1])
+            rows = list(log.filter(object_pk=part[0]).order_by("-sequence").values_list(*wanted)[:1])
         else:
-            tops = log.filter(object_pk__in=part).values("object_pk").annotate(top=Max("sequence"))
-            wanted = {pk: top for pk, top in tops.values_list("object_pk", "top")}
+            tops = dict(
+                log.filter(object_pk__in=part)
+                .values("object_pk")
+                .annotate(top=Max("sequence"))
+                .values_list("object_pk", "top")
+            )
             rows = [
                 row
-                for row in log.filter(
-                    object_pk__in=list(wanted), sequence__in=set(wanted.values())
-                ).values_list("object_pk", "sequence", "entry_hash")
-                if wanted[row[0]] == row[1]
+                for row in log.filter(object_pk__in=list(tops), sequence__in=set(tops.values())).values_list(
+                    *wanted
+                )
+                if tops[row[0]] == row[1]
             ]
-        found.update({pk: (sequence, entry_hash_) for pk, sequence, entry_hash_ in rows})
+        found.update({pk: (sequence, hash_, state) for pk, sequence, hash_, state in rows})
     return found

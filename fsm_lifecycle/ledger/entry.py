@@ -24,7 +24,7 @@ from fsm_lifecycle.ledger.hashing import genesis
 #: Every kind of entry there is.
 KINDS = ("created", "adopted", "transition", "redaction", "remapped", "deleted", "purged")
 
-#: The times an entry can hold: microseconds since 1970 within ±(2^53 − 1).
+#: The times an entry can hold: microseconds since 1970 within ±(2^53 - 1).
 FIRST_MOMENT = datetime(1684, 7, 28, 0, 12, 26, tzinfo=UTC)
 LAST_MOMENT = datetime(2255, 6, 5, 23, 47, 34, tzinfo=UTC)
 
@@ -133,12 +133,12 @@ class TransitionLogQuerySet(AppendOnlyQuerySet):
         found = self if within is None else self.filter(recorded_at__gte=timezone.now() - within)
         return found.order_by("-recorded_at", "-id")
 
-    def before(self, recorded_at: datetime, id: int) -> Self:
-        """The next keyset page of ``recent()``, after the entry with this time and id.
+    def before(self, recorded_at: datetime, pk: int) -> Self:
+        """The next keyset page of ``recent()``, after the entry with this time and key.
 
         Written so that the index serves it: the naive form scans.
         """
-        return self.filter(Q(recorded_at__lte=recorded_at) & (Q(recorded_at__lt=recorded_at) | Q(id__lt=id)))
+        return self.filter(Q(recorded_at__lte=recorded_at) & (Q(recorded_at__lt=recorded_at) | Q(id__lt=pk)))
 
 
 class TransitionLog(AppendOnly):

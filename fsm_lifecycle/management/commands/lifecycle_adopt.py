@@ -1,0 +1,46 @@
+"""``lifecycle_adopt``: rows that existed before their model had a lifecycle get the first entry of their log."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from fsm_lifecycle.engine.adopt import adopt_rows
+from fsm_lifecycle.exceptions import LifecycleError
+from fsm_lifecycle.progress import progress_bar
+from fsm_lifecycle.registry import get, lifecycles
+
+
+class Command(BaseCommand):
+    """Thin shell over ``engine.adopt.adopt_rows``."""
+
+    help = (
+        "Writes an “adopted” entry for every row without a log, in the state the row is in. "
+        "Can be interrupted and run again."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "models", nargs="*", metavar="app.Model", help="which models; by default all with a lifecycle"
+        )
+        parser.add_argument(
+            "--reason", default="lifecycle_adopt", help="why, for the log (default: %(default)s)"
+        )
+        parser.add_argument("--database", default="default", help="which database (default: %(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            models = [get(label) for label in options["models"]] or lifecycles()
+        except LookupError as error:
+            raise CommandError(str(error), returncode=2) from None
+        bindings = dict.fromkeys(model._lifecycle.owner._lifecycle for model in models)  # type: ignore[attr-defined]
+        for binding in bindings:
+            label = binding.owner._meta.label
+            with progress_bar(f"Adopting {label}") as progress:
+                try:
+                    count = adopt_rows(binding, options["database"], options["reason"], progress=progress)
+                except (LifecycleError, ValueError) as error:
+                    raise CommandError(str(error)) from None
+            self.stdout.write(f"{label}: {count:,} adopted." if count else f"{label}: every row has a log.")
