@@ -23,6 +23,8 @@ INSTALLED_APPS = [
     "guardian",
     "fsm_lifecycle",
     "tests.testapp",
+    "sample_project.helpdesk",
+    "sample_project.billing",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
