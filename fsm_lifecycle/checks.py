@@ -74,6 +74,7 @@ def model_defects(model: type[LifecycleModel]) -> Iterator[Defect]:
         )
         return
     yield from defects_of(binding.table)
+    yield from _family_label(binding)
     yield from _stored_fields(binding)
     yield from _snapshot_fields(binding)
     yield from _timer_fields(binding)
@@ -81,6 +82,17 @@ def model_defects(model: type[LifecycleModel]) -> Iterator[Defect]:
     yield from _managers(model)
     yield from _key(binding)
     yield from _lengths(binding)
+
+
+def _family_label(binding: Binding) -> Iterator[Defect]:
+    own = binding.table.options.get("label")
+    if own and own != binding.label:
+        yield Defect(
+            "E041",
+            f"Lifecycle.label is “{own}”, but {binding.model.__name__} shares the log of {binding.owner.__name__}, "
+            f"which is called “{binding.label}”.",
+            f"Set the label in the lifecycle of {binding.owner.__name__}, or leave it out.",
+        )
 
 
 def _stored_fields(binding: Binding) -> Iterator[Defect]:

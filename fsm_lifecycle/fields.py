@@ -68,7 +68,7 @@ class StateDescriptor(DeferredAttribute):
 class StateField(FSMField):  # type: ignore[misc, unused-ignore]
     """Where the state is stored. Added by the package when the model class is prepared."""
 
-    descriptor_class = StateDescriptor
+    descriptor_class = StateDescriptor  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", MAX_VALUE_LENGTH)
@@ -80,7 +80,7 @@ class StateField(FSMField):  # type: ignore[misc, unused-ignore]
         """Without what is the table's business, so that relabelling or adding a state makes no migration."""
         name, _, args, kwargs = super().deconstruct()
         for key in ("choices", "protected", "editable"):
-            kwargs.pop(key, None)  # type: ignore[attr-defined]
+            kwargs.pop(key, None)
         return name, "fsm_lifecycle.fields.StateField", args, kwargs
 
     def refusal(self, what: str) -> DirectStateChange:

@@ -88,7 +88,7 @@ class LifecycleQuerySet(models.QuerySet[M]):
             progress=progress,
         )
 
-    def bulk_create(  # type: ignore[override]
+    def bulk_create(
         self,
         objs: Iterable[Any],
         batch_size: int | None = None,

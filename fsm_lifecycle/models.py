@@ -149,7 +149,7 @@ class LifecycleModel(models.Model):
     @property
     def log(self) -> TransitionLogQuerySet:
         """Its entries, oldest first."""
-        return TransitionLog.objects.using(self._state.db).for_record(self)  # type: ignore[attr-defined, no-any-return]
+        return TransitionLog.objects.using(self._state.db).for_record(self)
 
     @property
     def snapshots(self) -> TransitionLogQuerySet:
@@ -194,7 +194,7 @@ class LifecycleModel(models.Model):
         state.db = db
         state.lifecycle_loaded = (names, values)  # type: ignore[attr-defined]
         if kwargs.get("fetch_mode") is not None:
-            state.fetch_mode = kwargs["fetch_mode"]  # type: ignore[attr-defined]
+            state.fetch_mode = kwargs["fetch_mode"]
         return new
 
     def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
@@ -247,7 +247,7 @@ class LifecycleModel(models.Model):
         if not is_restoring():
             own = self._lifecycle.own_columns
             values = [value for value in values if value[0].name not in own]
-        return super()._do_update(base_qs, using, pk_val, values, *args, **kwargs)  # type: ignore[misc]
+        return super()._do_update(base_qs, using, pk_val, values, *args, **kwargs)
 
     def _do_insert(self, manager: Any, using: Any, fields: Any, returning_fields: Any, raw: Any) -> Any:
         binding = self._lifecycle

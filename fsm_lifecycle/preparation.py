@@ -36,7 +36,10 @@ def prepare(model: type[Any]) -> None:
         raise InvalidDefinition(f"{model.__name__}.Lifecycle must be a class, not {declaration!r}.")
     table = Table(declaration)
     field = _add_columns(model, table)
-    label = str(table.options.get("label") or field.model._meta.label_lower)
+    if field.model is model:
+        label = str(table.options.get("label") or model._meta.label_lower)
+    else:
+        label = field.model._lifecycle.label  # type: ignore[attr-defined]  # one chain, one label for a family
     binding = Binding(model, table, field, label)
     inherited = getattr(model, "_lifecycle", None)
     model._lifecycle = binding
@@ -80,7 +83,7 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
 
 def _loads_fast(model: type[models.Model]) -> bool:
     plain = (DeferredAttribute, ForeignKeyDeferredAttribute, StateDescriptor, FileDescriptor)
-    if model.__init__ is not models.Model.__init__ or model.__setattr__ is not object.__setattr__:  # type: ignore[misc, comparison-overlap]
+    if model.__init__ is not models.Model.__init__ or model.__setattr__ is not object.__setattr__:
         return False
     if any(f.column is None for f in model._meta.concrete_fields):
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -42,7 +42,9 @@ def _silent(done: int, total: int) -> None:
 
 
 @contextmanager
-def progress_bar(label: str, stream: TextIO | OutputWrapper | None = None) -> Iterator[Progress | object]:
+def progress_bar(
+    label: str, stream: TextIO | OutputWrapper | None = None
+) -> Iterator[Callable[[int, int], None]]:
     """A ``progress(done, total)`` for the block; it draws only when standard output is a terminal."""
     target = stream or sys.stderr
     if not (sys.stdout.isatty() and target.isatty()):

@@ -24,7 +24,7 @@ def get(label: str) -> type[LifecycleModel]:
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError):
-        model = None  # type: ignore[assignment]
+        model = None
     if model is None or not issubclass(model, LifecycleModel):
         known = ", ".join(m._meta.label_lower for m in lifecycles()) or "none yet"
         raise LookupError(f"No model {label!r} has a lifecycle. Those that have one: {known}.")

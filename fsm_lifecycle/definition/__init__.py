@@ -5,9 +5,9 @@ analysis of its graph. It must not know the ORM, settings or any I/O.
 """
 
 from fsm_lifecycle.definition.branch import Branch
-from fsm_lifecycle.definition.effect import Effect, effect, on_commit
+from fsm_lifecycle.definition.effects import Effect, effect, on_commit
 from fsm_lifecycle.definition.event import ANY, Event
-from fsm_lifecycle.definition.guard import Guard, guard
+from fsm_lifecycle.definition.guards import Guard, guard
 from fsm_lifecycle.definition.retention import Retention
 from fsm_lifecycle.definition.role import CRUD, Role
 from fsm_lifecycle.definition.snapshot import Snapshot

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fsm_lifecycle.definition.guard import Guard, as_guard
+from fsm_lifecycle.definition.guards import Guard, as_guard
 
 
 class Branch:
@@ -30,6 +30,9 @@ class Branch:
         object.__setattr__(self, "otherwise", otherwise)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("A Branch is frozen.")
+
+    def __delattr__(self, name: str) -> None:
         raise AttributeError("A Branch is frozen.")
 
     @property

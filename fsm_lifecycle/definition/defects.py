@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fsm_lifecycle.definition.branch import Branch
+from fsm_lifecycle.definition.effects import Effect
 from fsm_lifecycle.definition.event import Event
 from fsm_lifecycle.definition.graph import reachable
-from fsm_lifecycle.definition.guard import Guard
+from fsm_lifecycle.definition.guards import Guard
 from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH, State
 from fsm_lifecycle.definition.table import Table
 
@@ -131,7 +132,8 @@ def every_open_state_has_a_way_out(table: Table) -> Iterator[Defect]:
 def guards_and_effects(table: Table) -> Iterator[Defect]:
     for event in table.events.values():
         branch: list[Guard] = [case for case, _ in event.to.cases] if isinstance(event.to, Branch) else []
-        for part in [*event.guards, *branch, *event.effects]:
+        parts: list[Guard | Effect] = [*event.guards, *branch, *event.effects]
+        for part in parts:
             if part.fault:
                 yield Defect("E011", f"Event “{event.name}”: {part.fault}.", "Pass a module-level function.")
         names = Counter(g.name for g in event.guards)
@@ -148,7 +150,7 @@ def argument_forms(table: Table) -> Iterator[Defect]:
     for event in table.events.values():
         form = event.arguments
         fields = getattr(form, "base_fields", None)
-        if form is not None and fields is None:
+        if form is not None and (fields is None or not isinstance(form, type)):
             yield Defect(
                 "E013",
                 f"Event “{event.name}”: arguments={form!r} is not a Form class.",

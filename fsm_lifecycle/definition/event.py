@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fsm_lifecycle.definition.branch import Branch
-from fsm_lifecycle.definition.effect import Effect, as_effect
-from fsm_lifecycle.definition.guard import Guard, as_guard
+from fsm_lifecycle.definition.effects import Effect, as_effect
+from fsm_lifecycle.definition.guards import Guard, as_guard
 from fsm_lifecycle.definition.member import Member, in_words
 
 

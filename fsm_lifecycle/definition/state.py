@@ -95,6 +95,9 @@ class State(str):
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"State {self.value!r} is frozen: {name!r} cannot be assigned.")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"State {self.value!r} is frozen: {name!r} cannot be deleted.")
+
     @property
     def value(self) -> str:
         """The stored value as a plain ``str``."""

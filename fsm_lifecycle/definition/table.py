@@ -16,13 +16,14 @@ from types import MappingProxyType
 from typing import Any
 
 from fsm_lifecycle.definition.branch import Branch
-from fsm_lifecycle.definition.effect import Effect
+from fsm_lifecycle.definition.effects import Effect
 from fsm_lifecycle.definition.event import Event, _Any
 from fsm_lifecycle.definition.graph import adjacency, reachable
 from fsm_lifecycle.definition.retention import Retention
 from fsm_lifecycle.definition.role import CRUD, Role
 from fsm_lifecycle.definition.snapshot import Snapshot
 from fsm_lifecycle.definition.state import State
+from fsm_lifecycle.exceptions import UnknownEvent
 
 #: Attributes of a nested ``Lifecycle`` class that are neither states, events nor roles.
 OPTIONS = ("label", "snapshot", "retention", "api_fields", "tool_plural")
@@ -144,8 +145,13 @@ class Table:
         return frozenset(self.states[value] for value in reachable(self._edges, state))
 
     def reversible(self, event: Event | str) -> bool:
-        """Whether a way leads back from every target of ``event`` to every source that leads there."""
+        """Whether a way leads back from every target of ``event`` to every source that leads there.
+
+        Raises ``UnknownEvent`` for an event that this table does not have.
+        """
         name = event if isinstance(event, str) else event.name
+        if name not in self.events or (isinstance(event, Event) and event.owner not in self.family):
+            raise UnknownEvent(f"There is no event “{name}” here. The events are: {', '.join(self.events)}.")
         return all(
             row.source == row.target or row.source in reachable(self._edges, row.target)
             for row in self.transitions

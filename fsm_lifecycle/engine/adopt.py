@@ -35,7 +35,9 @@ def adopt_rows(
     One transaction for each batch, so that it can be interrupted and run again. Raises ``DirectStateChange``
     for a row in a state that the lifecycle does not have, before anything of its batch is written.
     """
-    waiting = models.QuerySet(binding.owner, using=using).filter(**{SEQUENCE: 0}).order_by("pk")
+    waiting: models.QuerySet[Any] = (
+        models.QuerySet(binding.owner, using=using).filter(**{SEQUENCE: 0}).order_by("pk")
+    )
     total = waiting.count()
     done = 0
     while True:
@@ -60,7 +62,9 @@ def adopt_loaded(binding: Binding, using: str, keys: Sequence[Any], reason: str)
         part = keys[start : start + BATCH]
         with writing(using, savepoint=False) as connection, adopting(reason):
             last = chain.last_entries(connection, binding.label, part)
-            rows = models.QuerySet(binding.owner, using=using).filter(pk__in=part).order_by("pk")
+            rows: models.QuerySet[Any] = (
+                models.QuerySet(binding.owner, using=using).filter(pk__in=part).order_by("pk")
+            )
             without: list[Any] = []
             wrong: list[str] = []
             for row in rows:

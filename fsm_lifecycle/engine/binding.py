@@ -95,7 +95,6 @@ class Binding:
         """The concrete model whose table has the state column."""
         self.label = label
         """How log entries name the model."""
-        self.fingerprint = table.fingerprint
         self.loads_fast = False
         """Whether rows can be turned into instances without calling ``__init__``."""
         self.generated: dict[str, str] = {}
@@ -116,6 +115,7 @@ class Binding:
         assert owner_pk is not None
         self.pk = owner_pk
         self.key_attname: str = owner_pk.attname
+        self.key_column: str = str(owner_pk.column)
         self.plans: dict[str, Plan] = {}
         local = {f.name: f for f in self.owner._meta.local_concrete_fields}
         for name, event in self.table.events.items():
@@ -125,6 +125,11 @@ class Binding:
             value: tuple(plan for plan in self.plans.values() if value in plan.sources)
             for value in self.table.states
         }
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the table; computed when it is first needed."""
+        return self.table.fingerprint
 
     def key_of(self, record: Model) -> Any:
         """The key of the row that holds the state; ``None`` before it was saved."""

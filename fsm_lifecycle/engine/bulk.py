@@ -194,7 +194,7 @@ class _Work:
         found: dict[Any, Any] = {}
         most = features.max_query_params or len(keys)
         for start in range(0, len(keys), most):
-            part = models.QuerySet(self.binding.model, using=self.using).filter(
+            part: models.QuerySet[Any] = models.QuerySet(self.binding.model, using=self.using).filter(
                 **{f"{self.binding.key_attname}__in": keys[start : start + most]}
             )
             part = part.order_by(self.binding.key_attname)

@@ -37,8 +37,10 @@ def decide(
     plan = binding.plan(event)
     if plan is None:
         return unknown_event(binding, record, event)
+    cleaned: dict[str, Any] | None
+    errors: dict[str, list[str]] | None = None
     if arguments is None:
-        cleaned, errors = None if plan.form is not None else {}, None
+        cleaned = _pending(plan)
     else:
         cleaned, errors = clean(plan, arguments)
     return judge(

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import models, transaction
 
 from fsm_lifecycle.definition import Effect
-from fsm_lifecycle.definition.effect import Connection, OnFailure
+from fsm_lifecycle.definition.effects import Connection, OnFailure
 from fsm_lifecycle.engine.causes import Link, chain_of, current_chain
 from fsm_lifecycle.engine.firing import Firing
 from fsm_lifecycle.exceptions import LifecycleError
@@ -69,7 +69,9 @@ def fires(
 
     def fire_other(record: Any, firing: Firing) -> None:
         found = target(record)
-        others = [] if found is None else [found] if isinstance(found, models.Model) else list(found)
+        others: list[Any] = (
+            [] if found is None else [found] if isinstance(found, models.Model) else list(found)
+        )
         for other in others:
             if on_failure == "rollback":
                 other.fire(name, actor=firing.actor)

@@ -37,7 +37,9 @@ def earlier(
     Raises ``IdempotencyConflict`` when it was another event, or had other arguments.
     """
     log = TransitionLog.objects.using(connection.alias)
-    entry = log.filter(model_label=binding.label, object_pk=object_pk, idempotency_key=key).first()
+    entry: TransitionLog | None = log.filter(
+        model_label=binding.label, object_pk=object_pk, idempotency_key=key
+    ).first()
     if entry is None:
         return None
     recorded = entry.fields.get("arguments")

@@ -38,7 +38,7 @@ def reason_for(
     if policy.reason == "nth":
         return "nth" if (log.filter(kind="transition").count() + 1) % policy.n == 0 else None
     assert policy.period is not None
-    last = log.with_snapshot().order_by("-sequence").values_list("recorded_at", flat=True).first()  # type: ignore[attr-defined]
+    last = log.with_snapshot().order_by("-sequence").values_list("recorded_at", flat=True).first()
     return "interval" if last is None or now - last >= policy.period else None
 
 

@@ -24,7 +24,9 @@ class _Reader:
 
     def __init__(self, binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> None:
         features = connection.features
-        rows = QuerySet(binding.model, using=connection.alias).filter(**{binding.key_attname: key}).order_by()
+        rows: QuerySet[Any] = (
+            QuerySet(binding.model, using=connection.alias).filter(**{binding.key_attname: key}).order_by()
+        )
         if features.has_select_for_update:
             # NO KEY: whoever inserts a row that points here does not wait.
             rows = rows.select_for_update(no_key=features.has_select_for_no_key_update)
@@ -58,7 +60,7 @@ def locked(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> Any:
 
 def link_of(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> tuple[str, int, str] | None:
     """State, sequence and head of a record as committed, without a lock; ``None`` if it is gone."""
-    rows = QuerySet(binding.owner, using=connection.alias).filter(pk=key).order_by()
+    rows: QuerySet[Any] = QuerySet(binding.owner, using=connection.alias).filter(pk=key).order_by()
     return rows.values_list(binding.state_name, SEQUENCE, HEAD).first()
 
 
@@ -75,7 +77,7 @@ def update_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: Sequen
         own = [_column(binding, name, connection) for name in (binding.state_name, SINCE, SEQUENCE, HEAD)]
         stored = [connection.ops.quote_name(f.column) for f in stores]
         table = connection.ops.quote_name(binding.owner._meta.db_table)
-        pk = connection.ops.quote_name(binding.pk.column)
+        pk = connection.ops.quote_name(binding.key_column)
         sets = ", ".join(f"{column} = %s" for column in [*own, *stored])
         state, _, sequence, head = own
         sql = (
@@ -121,7 +123,7 @@ def set_link(
     since, sequence, head = (_column(binding, name, connection) for name in (SINCE, SEQUENCE, HEAD))
     sql = (
         f"UPDATE {quote(binding.owner._meta.db_table)} SET {since} = %s, {sequence} = %s, {head} = %s "  # noqa: S608
-        f"WHERE {quote(binding.pk.column)} = %s AND {sequence} = 0"
+        f"WHERE {quote(binding.key_column)} = %s AND {sequence} = 0"
     )
     adapt = connection.ops.adapt_datetimefield_value
     rows = [
@@ -139,7 +141,7 @@ def unlink(binding: Binding, connection: BaseDatabaseWrapper, keys: Sequence[Any
     """Put rows back to sequence 0: their link names a log that is not there."""
     quote = connection.ops.quote_name
     sequence, head = (_column(binding, name, connection) for name in (SEQUENCE, HEAD))
-    table, pk = quote(binding.owner._meta.db_table), quote(binding.pk.column)
+    table, pk = quote(binding.owner._meta.db_table), quote(binding.key_column)
     sql = f"UPDATE {table} SET {sequence} = 0, {head} = '' WHERE {pk} = %s AND {sequence} <> 0"  # noqa: S608
     if keys:
         with connection.cursor() as cursor:
@@ -200,7 +202,7 @@ def _move_arrays_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: 
             f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = %s{stored}, {state} = v.target, "  # noqa: S608
             f"{sequence} = v.number, {head} = v.head FROM unnest(%s::{key_type}[], %s::text[], %s::text[], "
             f"%s::bigint[], %s::text[], %s::text[]) AS v(key, source, target, number, head, previous) "
-            f"WHERE t.{quote(binding.pk.column)} = v.key AND t.{sequence} = v.number - 1 "
+            f"WHERE t.{quote(binding.key_column)} = v.key AND t.{sequence} = v.number - 1 "
             f"AND t.{head} = v.previous AND t.{state} = v.source"
         )
         binding.sql[key] = sql

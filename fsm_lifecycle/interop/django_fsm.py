@@ -35,7 +35,7 @@ def project(model: type[Any], binding: Binding, inherited: Binding | None) -> No
 def _place(
     model: type[Any], binding: Binding, ours: dict[str, str], name: str, value: Any, what: str
 ) -> None:
-    taken = hasattr(model, name) and name not in ours
+    taken = name in vars(model) or (hasattr(model, name) and name not in ours)
     if taken:
         binding.hidden[name] = what
         return

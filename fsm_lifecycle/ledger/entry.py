@@ -123,10 +123,11 @@ class TransitionLogQuerySet(AppendOnlyQuerySet):
         Found in the body's text: ``snapshot_reason`` is its last name, or the last before ``via``.
         """
         salt = "_" * 22
-        return self.extra(
+        found = self.extra(
             where=["body LIKE %s OR body LIKE %s"],
             params=[f'%"snapshot_reason":["{salt}","%"]}}', f'%"snapshot_reason":["{salt}","%"],"via":[%'],
         )
+        return found  # type: ignore[return-value]
 
     def recent(self, within: timedelta | None = None) -> Self:
         """Newest first; with ``within``, only what was recorded that lately."""
@@ -284,4 +285,4 @@ class TransitionLog(AppendOnly):
     @property
     def is_first(self) -> bool:
         """Whether the chain of its record begins here."""
-        return self.prev_hash == genesis(self.model_label, self.object_pk)
+        return bool(self.prev_hash == genesis(self.model_label, self.object_pk))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar
 
-from fsm_lifecycle.definition.guard import positional_arity
+from fsm_lifecycle.definition.guards import positional_arity
 from fsm_lifecycle.definition.member import in_words
 
 F = TypeVar("F", bound=Callable[..., Any])
