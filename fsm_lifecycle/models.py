@@ -57,6 +57,9 @@ class LifecycleModel(models.Model):
         lifecycle_sequence: int
         lifecycle_head: str
 
+        # The methods and properties that the table generates. Their names are known only at run time.
+        def __getattr__(self, name: str) -> Any: ...
+
     objects: ClassVar[LifecycleManager] = LifecycleManager()
 
     class Meta:

@@ -66,9 +66,6 @@ class Guard:
     fault: str = ""
     """Why it cannot be used, for the system check; empty when it can."""
 
-    def __call__(self, record: Any, firing: Any) -> Any:
-        return self.function(record, firing) if self.takes_firing else self.function(record)
-
 
 def as_guard(declared: Any) -> Guard:
     """The ``Guard`` of a declared function. A faulty one is kept, so that the system check can name it."""

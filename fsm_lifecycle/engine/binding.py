@@ -29,6 +29,7 @@ class Plan:
         "allowed",
         "asks_with_firing",
         "branch",
+        "denied",
         "event",
         "form",
         "guards",
@@ -65,6 +66,8 @@ class Plan:
         names = tuple(g.name for g in self.guards)
         # The answer "yes" is the same each time: made once, given often.
         self.allowed: dict[str, Decision] = {}
+        # And the answer "not from this state", made when first given.
+        self.denied: dict[str, Decision] = {}
         if self.target is not None:
             self.allowed = {
                 source: Decision(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from fsm_lifecycle.access.policy import denial_reason
 from fsm_lifecycle.definition import Branch, Event, Guard, State
@@ -18,6 +18,8 @@ from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.firing import Firing
 
 logger = logging.getLogger("fsm_lifecycle")
+
+_PENDING: Final = Denial("pending", "")
 
 
 def decide(
@@ -107,15 +109,22 @@ def judge(
     """
     state = getattr(record, binding.state_name)
     simple = actor is None and expected_state is None and expected_sequence is None and not (stale or errors)
-    if simple and not plan.guards and plan.branch is None and state in plan.sources:
-        return plan.allowed[state]  # the hot path of can_fire() and available_events()
-    stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
-    denials = list(_before_guards(binding, plan, state, actor, stale))
-    may_ask = not denials
-    for name, texts in (errors or {}).items():
-        denials.extend(Denial("invalid_arguments", text, name) for text in texts)
-    if not may_ask:
-        return _denied(binding, plan, state, denials)
+    denials: list[Denial] = []
+    if simple:  # the hot path of can_fire() and available_events(): answers that are the same each time
+        if state not in plan.sources:
+            if state not in plan.denied:
+                plan.denied[state] = _denied(binding, plan, state, [_wrong_state(binding, plan, state)])
+            return plan.denied[state]
+        if not plan.guards and plan.branch is None:
+            return plan.allowed[state]
+    else:
+        stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
+        denials = list(_before_guards(binding, plan, state, actor, stale))
+        may_ask = not denials
+        for name, texts in (errors or {}).items():
+            denials.extend(Denial("invalid_arguments", text, name) for text in texts)
+        if not may_ask:
+            return _denied(binding, plan, state, denials)
     firing = None
     if cleaned is not None and not errors and plan.asks_with_firing:
         firing = Firing(
@@ -134,10 +143,10 @@ def judge(
     pending: list[str] = []
     for guard in plan.guards:
         denial = _ask(guard, record, firing, pending)
-        if denial is not None:
-            denials.append(denial)
-        elif guard.name not in pending:
+        if denial is None:
             passed.append(guard.name)
+        elif denial is not _PENDING:
+            denials.append(denial)
     if not denials and not pending and plan.branch is None:
         return plan.allowed[state]
     target, taken = plan.target, None
@@ -168,16 +177,21 @@ def _before_guards(binding: Binding, plan: Plan, state: str, actor: Any, stale: 
 
 
 def _ask(guard: Guard, record: Any, firing: Firing | None, pending: list[str]) -> Denial | None:
-    """The denial of one guard, or ``None``; one that needs what is not known yet is ``pending``."""
-    if guard.takes_firing and firing is None:
-        pending.append(guard.name)
-        return None
+    """The denial of one guard, or ``None``; ``_PENDING`` for one that needs what is not known yet."""
     try:
-        answer = guard(record, firing)
+        if not guard.takes_firing:
+            answer = guard.function(record)
+        elif firing is None:
+            pending.append(guard.name)
+            return _PENDING
+        else:
+            answer = guard.function(record, firing)
     except Exception:
         logger.exception("The guard %s of %s raised; the event is denied.", guard.name, type(record).__name__)
         reason = f"The rule “{guard.label}” could not be checked, so the answer is no."
         return Denial("guard_error", reason, guard.name)
+    if answer is True:
+        return None
     if isinstance(answer, str):
         return Denial("guard_failed", str(answer) or str(guard.reason), guard.name)
     return None if answer else Denial("guard_failed", str(guard.reason), guard.name)
@@ -189,7 +203,7 @@ def _choose(
     """The target of a branch and the name of the guard that chose it."""
     for guard, target in branch.cases:
         denial = _ask(guard, record, firing, pending)
-        if guard.name in pending:
+        if denial is _PENDING:
             return None, None
         if denial is None:
             return plan.states[target], guard.name

@@ -123,11 +123,10 @@ class TransitionLogQuerySet(AppendOnlyQuerySet):
         Found in the body's text: ``snapshot_reason`` is its last name, or the last before ``via``.
         """
         salt = "_" * 22
-        found = self.extra(
+        return self.extra(  # type: ignore[return-value]
             where=["body LIKE %s OR body LIKE %s"],
             params=[f'%"snapshot_reason":["{salt}","%"]}}', f'%"snapshot_reason":["{salt}","%"],"via":[%'],
         )
-        return found  # type: ignore[return-value]
 
     def recent(self, within: timedelta | None = None) -> Self:
         """Newest first; with ``within``, only what was recorded that lately."""
