@@ -276,3 +276,8 @@ class Sampled(LifecycleModel):
         there = Event(a, to=b)
         back = Event(b, to=a)
         snapshot = Snapshot.every_nth(3, "value")
+
+
+# Imported so that Django finds them.
+from tests.testapp.gates import Gate, Meter, Sketch  # noqa: E402, F401
+from tests.testapp.shapes import Folder, Initialised, Labelled, Lamp, Pump, Watchful  # noqa: E402, F401

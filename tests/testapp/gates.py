@@ -1,0 +1,168 @@
+"""Models whose guards and effects do what the test tells them to, by the text in ``mode``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.db import models
+from django.utils.translation import gettext_lazy
+
+from fsm_lifecycle import Branch, Event, Firing, Snapshot, State, effect, guard, on_commit
+from fsm_lifecycle.models import LifecycleModel
+
+#: What guards and effects saw, for tests to look at. Cleared by the ``seen`` fixture.
+SEEN: list[tuple[Any, ...]] = []
+
+
+@guard("The gate is locked.", label="Is unlocked")
+def is_unlocked(gate: Gate) -> Any:
+    """Answers what ``mode`` names."""
+    SEEN.append(("guard", gate))
+    if gate.mode == "raise":
+        raise RuntimeError("a secret of the guard")
+    lazy = gettext_lazy("Come back tomorrow.")
+    return {
+        "": True,
+        "false": False,
+        "none": None,
+        "zero": 0,
+        "text": "Not before noon.",
+        "empty": "",
+        "lazy": lazy,
+    }.get(gate.mode, gate.mode)
+
+
+@guard("Only small loads.")
+def is_small(gate: Gate, firing: Firing) -> bool:
+    SEEN.append(("firing guard", firing))
+    return bool(firing.arguments.get("load", 0) <= 10)
+
+
+@effect("Writes down what it is told")
+def write_down(gate: Gate, firing: Firing) -> None:
+    SEEN.append(("effect", gate, gate.state, gate.lifecycle_sequence, firing))
+
+
+def break_down(gate: Gate, firing: Firing) -> None:
+    raise RuntimeError("a secret of the effect")
+
+
+def change_and_break_down(gate: Gate, firing: Firing) -> None:
+    gate.note = "half done"
+    gate.extra["half"] = "done"
+    gate.save(update_fields=["note", "extra"])
+    raise RuntimeError("a secret of the effect")
+
+
+def change_by_mode(gate: Gate, firing: Firing) -> None:
+    if gate.mode == "save":
+        gate.note = "by effect"
+        gate.save()
+    if gate.mode == "edit":
+        gate.note = "by effect"
+    if gate.mode == "refire":
+        gate.fire("close", actor=firing.actor)
+    if gate.mode == "again":
+        gate.fire("pass_by", actor=firing.actor)
+
+
+def log_after(gate: Gate, firing: Firing) -> None:
+    SEEN.append(("after", gate, gate.state, firing))
+
+
+def break_after(gate: Gate, firing: Firing) -> None:
+    SEEN.append(("broke", gate))
+    raise RuntimeError("a secret of the effect after commit")
+
+
+def fire_after(gate: Gate, firing: Firing) -> None:
+    gate.fire("close", actor=firing.actor)
+
+
+class LoadForm(forms.Form):
+    load = forms.IntegerField(min_value=0)
+    note = forms.CharField(required=False, max_length=20)
+    partner = forms.ModelChoiceField(queryset=None, required=False)
+    details = forms.JSONField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["partner"].queryset = Gate.objects.all()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("note") == "whole":
+            raise forms.ValidationError("The form as a whole is wrong.")
+        return cleaned
+
+
+@guard("Heavy.")
+def is_heavy(gate: Gate, firing: Firing) -> Any:
+    if gate.mode == "raise":
+        raise RuntimeError("a secret of the branch")
+    return firing.arguments["load"] > 5
+
+
+@guard("Cannot be told.")
+def is_noted(gate: Gate) -> bool:
+    return gate.note != ""
+
+
+class Gate(LifecycleModel):
+    """One event for each way in which a rule or an effect can go."""
+
+    mode = models.CharField(max_length=20, default="", blank=True)
+    note = models.CharField(max_length=20, default="", blank=True)
+    load = models.IntegerField(default=0)
+    partner = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL)
+    extra = models.JSONField(default=dict, blank=True)
+
+    class Lifecycle:
+        shut = State("shut", initial=True)
+        open = State("open", stuck_after=timedelta(hours=1))
+        wide = State("wide", stuck_after=None)
+        gone = State("gone", terminal=True)
+
+        unlock = Event(shut, to=open, guards=[is_unlocked])
+        push = Event(shut, to=open, guards=[is_unlocked, is_small, is_noted], arguments=LoadForm)
+        carry = Event(shut, to=open, arguments=LoadForm, stores=["load", "partner"], effects=[write_down])
+        swing = Event(shut, to=open, effects=[write_down, change_by_mode])
+        break_open = Event(shut, to=open, effects=[write_down, break_down])
+        break_late = Event(shut, to=open, effects=[change_and_break_down])
+        announce = Event(shut, to=open, effects=[on_commit(break_after), on_commit(log_after)])
+        open_and_shut = Event(shut, to=open, effects=[on_commit(fire_after)])
+        choose = Event(
+            shut, to=Branch((is_heavy, wide), (is_noted, gone), otherwise=open), arguments=LoadForm
+        )
+        pass_by = Event(open, to=open, effects=[change_by_mode])
+        close = Event(open, wide, to=shut)
+        remove = Event(shut, open, wide, to=gone)
+        bring_back = Event(gone, to=shut, compensating=True)
+
+
+class Meter(LifecycleModel):
+    """A snapshot when the last one is an hour old."""
+
+    value = models.IntegerField(default=0)
+
+    class Lifecycle:
+        a = State("a", initial=True)
+        b = State("b")
+        there = Event(a, to=b)
+        back = Event(b, to=a)
+        snapshot = Snapshot.interval(timedelta(hours=1), "value")
+
+
+class Sketch(LifecycleModel):
+    """Snapshots only where somebody asks."""
+
+    value = models.IntegerField(default=0)
+
+    class Lifecycle:
+        a = State("a", initial=True)
+        b = State("b")
+        there = Event(a, to=b)
+        back = Event(b, to=a)
+        snapshot = Snapshot.manual("value")
