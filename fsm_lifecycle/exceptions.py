@@ -8,7 +8,7 @@ Must not know what raises them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django_fsm import TransitionNotAllowed
@@ -23,6 +23,8 @@ class LifecycleError(Exception):
     code: str = "lifecycle_error"
     decision: Decision | None = None
     """The decision that denied, where there was one."""
+    record: Any = None
+    """The record it was about, where there was a decision."""
 
 
 class InvalidDefinition(LifecycleError):

@@ -67,7 +67,7 @@ class Plan:
         # The answer "yes" is the same each time: made once, given often.
         self.allowed: dict[str, Decision] = {}
         # And the answer "not from this state", made when first given.
-        self.denied: dict[str, Decision] = {}
+        self.denied: dict[tuple[str, str | None], Decision] = {}
         if self.target is not None:
             self.allowed = {
                 source: Decision(

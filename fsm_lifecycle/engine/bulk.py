@@ -27,12 +27,11 @@ from fsm_lifecycle.engine.causes import Link, current_cause
 from fsm_lifecycle.engine.decide import unknown_event
 from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.effects import run_after_commit
-from fsm_lifecycle.engine.errors import error_for
 from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.engine.transactions import is_busy, writing
-from fsm_lifecycle.exceptions import LifecycleError
+from fsm_lifecycle.exceptions import LifecycleError, UnknownEvent
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import key_text, milliseconds
@@ -95,8 +94,10 @@ def fire_many(
     who = required_actor(actor)
     plan = binding.plan(event)
     if plan is None:
-        probe = rows.model()
-        raise error_for(binding, probe, unknown_event(binding, probe, event))
+        decision = unknown_event(binding, event)
+        error = UnknownEvent(decision.denials[0].reason)
+        error.decision = decision
+        raise error
     rows._for_write = True  # type: ignore[attr-defined]
     batch = uuid.uuid4().hex
     request = Request(plan, who, arguments=arguments, metadata={**(metadata or {}), "batch": batch})
@@ -173,18 +174,16 @@ class _Work:
             if row is None:
                 results[key] = RecordResult(key, False, None, None, (GONE,))
                 continue
-            decision = self._judge(row)
-            if not decision.allowed:
-                results[key] = self._refused(row, key, decision)
-            elif self.one_by_one:
+            if self.one_by_one:
                 results[key] = self._alone(row, key)
-            else:
-                entry = self._entry(connection, row, decision, now)
-                if isinstance(entry, Decision):
-                    results[key] = self._refused(row, key, entry)
-                    continue
-                allowed.append((row, entry, decision))
-                results[key] = RecordResult(key, True, entry["from_state"], entry["to_state"])
+                continue
+            decision = self._judge(row)
+            entry = self._entry(connection, row, decision, now) if decision.allowed else decision
+            if isinstance(entry, Decision):
+                results[key] = self._refused(row, key, entry)
+                continue
+            allowed.append((row, entry, decision))
+            results[key] = RecordResult(key, True, entry["from_state"], entry["to_state"])
         if allowed:
             self._write(connection, allowed, now)
         return [results[key] for key in keys]
@@ -227,11 +226,10 @@ class _Work:
                     metadata=self.request.metadata,
                 )
         except LifecycleError as error:
-            denials = error.decision.denials if error.decision is not None else (EFFECT_FAILED,)
-            if error.decision is None or error.decision.event is not self.plan.event:
+            if error.decision is None or error.record is not row:
                 logger.warning("%s on %s: %s", self.plan.name, self.binding.describe(row), error)
-                denials = (EFFECT_FAILED,)
-            return RecordResult(key, False, state, state, denials)
+                return RecordResult(key, False, state, state, (EFFECT_FAILED,))
+            return RecordResult(key, False, state, state, error.decision.denials)
         except Exception as error:
             if isinstance(error, DatabaseError) and is_busy(error):
                 raise

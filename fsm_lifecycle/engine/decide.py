@@ -10,6 +10,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from django.utils.translation import get_language
+
 from fsm_lifecycle.access.policy import denial_reason
 from fsm_lifecycle.definition import Branch, Event, Guard, State
 from fsm_lifecycle.engine.arguments import clean
@@ -38,7 +40,7 @@ def decide(
     binding: Binding = record._lifecycle
     plan = binding.plan(event)
     if plan is None:
-        return unknown_event(binding, record, event)
+        return unknown_event(binding, event, getattr(record, binding.state_name))
     cleaned: dict[str, Any] | None
     errors: dict[str, list[str]] | None = None
     if arguments is None:
@@ -72,7 +74,7 @@ def _pending(plan: Plan) -> dict[str, Any] | None:
     return None if plan.form is not None else {}
 
 
-def unknown_event(binding: Binding, record: Any, event: Any) -> Decision:
+def unknown_event(binding: Binding, event: Any, state: str = "") -> Decision:
     """The decision about an event that the lifecycle does not have."""
     name = event if isinstance(event, str) else getattr(event, "name", "") or repr(event)
     known = ", ".join(binding.plans) or "none"
@@ -82,7 +84,7 @@ def unknown_event(binding: Binding, record: Any, event: Any) -> Decision:
     return Decision(
         allowed=False,
         event=None,
-        source=getattr(record, binding.state_name),
+        source=state,
         target=None,
         denials=(Denial("unknown_event", f"{why}. The events of {model} are: {known}.", name),),
     )
@@ -110,13 +112,9 @@ def judge(
     state = getattr(record, binding.state_name)
     simple = actor is None and expected_state is None and expected_sequence is None and not (stale or errors)
     denials: list[Denial] = []
-    if simple:  # the hot path of can_fire() and available_events(): answers that are the same each time
-        if state not in plan.sources:
-            if state not in plan.denied:
-                plan.denied[state] = _denied(binding, plan, state, [_wrong_state(binding, plan, state)])
-            return plan.denied[state]
-        if not plan.guards and plan.branch is None:
-            return plan.allowed[state]
+    if simple:
+        if (answer := _same_each_time(binding, plan, state)) is not None:
+            return answer
     else:
         stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
         denials = list(_before_guards(binding, plan, state, actor, stale))
@@ -164,6 +162,16 @@ def judge(
         valid_sources=plan.valid_sources,
         branch=taken,
     )
+
+
+def _same_each_time(binding: Binding, plan: Plan, state: str) -> Decision | None:
+    """The answer that depends on the state alone, from memory: the hot path of ``can_fire()``."""
+    if state in plan.sources:
+        return None if plan.guards or plan.branch is not None else plan.allowed[state]
+    key = (state, get_language())  # labels may be translated
+    if key not in plan.denied:
+        plan.denied[key] = _denied(binding, plan, state, [_wrong_state(binding, plan, state)])
+    return plan.denied[key]
 
 
 def _before_guards(binding: Binding, plan: Plan, state: str, actor: Any, stale: str) -> Iterator[Denial]:

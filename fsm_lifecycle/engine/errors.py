@@ -53,6 +53,7 @@ def error_for(binding: Binding, record: Any, decision: Decision) -> LifecycleErr
         error.guard, error.reason = first.name, first.reason
     error.code = first.code
     error.decision = decision
+    error.record = record
     return error
 
 

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Final
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, IntegrityError, connections, router
 from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
@@ -57,12 +58,12 @@ def fire(
     """Fire ``event`` on ``record`` and return its log entry. See ``LifecycleModel.fire``."""
     binding: Binding = record._lifecycle
     who = required_actor(actor)
-    using = record._state.db or router.db_for_write(binding.model, instance=record)
+    using = router.db_for_write(binding.model, instance=record)
     _refuse_unsaved(binding, record)
     _load_link(binding, record)
     plan = binding.plan(event)
     if plan is None:
-        decision = unknown_event(binding, record, event)
+        decision = unknown_event(binding, event, record.__dict__[binding.state_name])
         refuse(record, who, decision, using)
         raise error_for(binding, record, decision)
     request = Request(
@@ -97,8 +98,12 @@ def _refuse_unsaved(binding: Binding, record: Any) -> None:
 def _load_link(binding: Binding, record: Any) -> None:
     """Read state, sequence and head together where one of them was deferred."""
     values = record.__dict__
-    if not (binding.state_name in values and SEQUENCE in values and HEAD in values):
+    if binding.state_name in values and SEQUENCE in values and HEAD in values:
+        return
+    try:
         record.refresh_from_db(fields=[binding.state_name, SINCE, SEQUENCE, HEAD])
+    except ObjectDoesNotExist:
+        raise StaleState(f"{binding.describe(record)} is no longer in the database.") from None
 
 
 class Attempt:
@@ -122,11 +127,7 @@ class Attempt:
 
     def run(self) -> TransitionLog:
         """Carry it out, again where another transaction was in the way."""
-        connection = connections[self.using]
-        refuse_child_of_another_table(self.binding, connection, self.key)
-        if self.request.idempotency_key is not None and (entry := self._earlier()) is not None:
-            return entry
-        nested = connection.in_atomic_block
+        nested = connections[self.using].in_atomic_block
         with collecting() if self.plan.inside else nullcontext():
             for tries_left in reversed(range(TRIES)):
                 try:
@@ -158,6 +159,9 @@ class Attempt:
 
     def _once(self) -> TransitionLog:
         plan, request = self.plan, self.request
+        refuse_child_of_another_table(self.binding, connections[self.using], self.key)
+        if (repeated := self._earlier()) is not None:
+            return repeated
         kept = memory.Memory(self.record)
         try:
             if plan.needs_row or request.snapshot or self.listened:

@@ -6,7 +6,9 @@ Each event is an ordinary django-fsm-2 transition to whoever looks (``get_availa
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 
 from django.db import models
@@ -29,6 +31,10 @@ def project(model: type[Any], binding: Binding, inherited: Binding | None) -> No
         _place(
             model, binding, ours, f"is_{state.name}", _is_property(state, binding), f"state “{state.value}”"
         )
+    display = f"get_{binding.state_name}_display"
+    present = inspect.getattr_static(model, display, None)
+    if isinstance(present, partialmethod) or getattr(present, "_lifecycle", False):
+        setattr(model, display, _display_method(binding))
     binding.field.transitions[model] = transitions  # type: ignore[attr-defined]
 
 
@@ -93,6 +99,19 @@ def _can_method(name: str) -> Callable[..., bool]:
 
     method.__name__ = f"can_{name}"
     method.__doc__ = f"Whether “{name}” may be fired now."
+    return method
+
+
+def _display_method(binding: Binding) -> Callable[[Any], str]:
+    """Django's own reads the field's choices, which a child with more states does not change."""
+
+    def method(self: Any) -> str:
+        value = getattr(self, binding.state_name)
+        state = binding.table.states.get(value)
+        return str(state.label) if state is not None else str(value)
+
+    method.__doc__ = "The label of the state."
+    method._lifecycle = True  # type: ignore[attr-defined]
     return method
 
 
