@@ -201,7 +201,12 @@ class LifecycleModel(models.Model):
         return new
 
     def refresh_from_db(self, using: Any = None, fields: Any = None, from_queryset: Any = None) -> None:
-        """As Django's. The state of this instance, and of no other, may change while it lasts."""
+        """As Django's. The state of this instance, and of no other, may change while it lasts.
+
+        State, time, sequence and head come together or not at all, so that they always fit each other.
+        """
+        if fields is not None and not self._lifecycle.own_columns.isdisjoint(fields):
+            fields = [*dict.fromkeys([*fields, *self._lifecycle.own_columns])]
         self._state.lifecycle_unlocked = True  # type: ignore[attr-defined]
         try:
             super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)

@@ -60,7 +60,7 @@ def fire(
     who = required_actor(actor)
     using = router.db_for_write(binding.model, instance=record)
     _refuse_unsaved(binding, record)
-    _load_link(binding, record)
+    known = _load_link(binding, record)
     plan = binding.plan(event)
     if plan is None:
         decision = unknown_event(binding, event, record.__dict__[binding.state_name])
@@ -74,7 +74,7 @@ def fire(
         observations=observations,
         idempotency_key=idempotency_key,
         occurred_at=occurred_at,
-        expected_state=expected_state,
+        expected_state=expected_state if expected_state is not None else known,
         expected_sequence=expected_sequence,
         snapshot=snapshot,
     )
@@ -95,15 +95,17 @@ def _refuse_unsaved(binding: Binding, record: Any) -> None:
         )
 
 
-def _load_link(binding: Binding, record: Any) -> None:
-    """Read state, sequence and head together where one of them was deferred."""
+def _load_link(binding: Binding, record: Any) -> str | None:
+    """Read state, sequence and head together where one of them was deferred; return the state held before."""
     values = record.__dict__
     if binding.state_name in values and SEQUENCE in values and HEAD in values:
-        return
+        return None
+    known: str | None = values.get(binding.state_name)
     try:
         record.refresh_from_db(fields=[binding.state_name, SINCE, SEQUENCE, HEAD])
     except ObjectDoesNotExist:
         raise StaleState(f"{binding.describe(record)} is no longer in the database.") from None
+    return known
 
 
 class Attempt:

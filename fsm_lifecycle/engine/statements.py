@@ -5,10 +5,10 @@ Compiling a queryset each time costs more than the database's own work. Must not
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -37,17 +37,22 @@ class _Reader:
         self.names = tuple(column.target.attname for column, _, _ in self.compiler.select)
 
 
-_readers: WeakKeyDictionary[BaseDatabaseWrapper, dict[type[Model], _Reader]] = WeakKeyDictionary()
+class _Readers(threading.local):
+    """Compiled readers of this thread's connections: they go when the thread goes."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, type[Model]], _Reader] = {}
+
+
+_readers = _Readers()
 
 
 def locked(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> Any:
     """The record as the database holds it, its row locked where there are row locks; ``None`` if gone."""
-    per_model = _readers.get(connection)
-    if per_model is None:
-        per_model = _readers[connection] = {}
-    reader = per_model.get(binding.model)
-    if reader is None:
-        reader = per_model[binding.model] = _Reader(binding, connection, key)
+    place = (connection.alias, binding.model)
+    reader = _readers.found.get(place)
+    if reader is None or reader.compiler.connection is not connection:
+        reader = _readers.found[place] = _Reader(binding, connection, key)
     with connection.cursor() as cursor:
         cursor.execute(reader.sql, [binding.pk.get_db_prep_value(key, connection)])
         row = cursor.fetchone()
