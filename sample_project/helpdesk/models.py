@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth import get_user_model
 from django.db import models
 
 from fsm_lifecycle import Event, Firing, Snapshot, State, effect, guard
@@ -33,7 +33,7 @@ def has_anomaly(ticket: Ticket) -> bool:
 
 @effect("Puts down who has it in charge")
 def note_assignee(ticket: Ticket, firing: Firing) -> None:
-    ticket.assignee = firing.actor if isinstance(firing.actor, AbstractBaseUser) else None
+    ticket.assignee = firing.actor if isinstance(firing.actor, get_user_model()) else None
     ticket.save(update_fields=["assignee"])
 
 

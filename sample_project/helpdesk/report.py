@@ -144,8 +144,8 @@ def _run(outcome: Outcome) -> str:
             f"{outcome.known:,} were there before" if outcome.known else "",
         ],
         ["Events tried", f"{outcome.tried:,}", ""],
-        ["  accepted", f"{outcome.accepted:,}", f"{outcome.accepted * share:.1f} %"],
-        ["  refused", f"{outcome.refused:,}", f"{outcome.refused * share:.1f} %"],
+        ["  accepted", f"{outcome.accepted:,}", f"{outcome.accepted * share:4.1f} %"],
+        ["  refused", f"{outcome.refused:,}", f"{outcome.refused * share:4.1f} %"],
         [
             "Log entries written",
             f"{outcome.entries:,}",

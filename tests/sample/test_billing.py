@@ -27,12 +27,13 @@ def alice() -> Any:
 
 @pytest.fixture
 def contract() -> Contract:
-    return Contract.objects.create(client_name="Ferrara Logistica")
+    contract: Contract = Contract.objects.create(client_name="Ferrara Logistica")
+    return contract
 
 
 @pytest.fixture
 def invoice(contract: Contract, alice: Any) -> Invoice:
-    return Invoice.objects.create(
+    invoice: Invoice = Invoice.objects.create(
         number="2026-001",
         client_name="Ferrara Logistica",
         client_email="office@example.com",
@@ -41,6 +42,7 @@ def invoice(contract: Contract, alice: Any) -> Invoice:
         contract=contract,
         created_by=alice,
     )
+    return invoice
 
 
 def paid(invoice: Invoice, actor: Any) -> Any:

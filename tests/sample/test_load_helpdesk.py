@@ -21,12 +21,13 @@ def test_each_case_becomes_a_ticket_and_each_event_an_entry_with_its_person_and_
 ) -> None:
     load_helpdesk(limit=40)
 
-    case = next(case for case in read_log() if len(case.events) == 5)
+    usual = ["assign_seriousness", "take_in_charge", "resolve", "close"]
+    case = next(case for case in read_log() if [event.name for event in case.events] == usual)
     ticket = Ticket.objects.get(number=case.number)
     created, *entries = ticket.log
     assert created.kind == "created"
     assert created.actor_kind == "system"
-    assert [entry.event for entry in entries] == [event.name for event in case.events]
+    assert [entry.event for entry in entries] == usual
     assert [entry.occurred_at for entry in entries] == [event.at for event in case.events]
     usernames = dict(get_user_model().objects.values_list("pk", "username"))
     assert [usernames[int(entry.actor_id)] for entry in entries] == [
@@ -114,7 +115,7 @@ def test_the_report_says_what_happened(load_helpdesk: Load) -> None:
     accepted = entries - 300
     assert re.search(r"^Tickets loaded +300$", report, re.MULTILINE)
     assert re.search(rf"^Events tried +{accepted + refused:,}$", report, re.MULTILINE)
-    assert re.search(rf"^  accepted +{accepted:,}  \d\d\.\d %$", report, re.MULTILINE)
+    assert re.search(rf"^  accepted +{accepted:,} +\d\d\.\d %$", report, re.MULTILINE)
     assert re.search(rf"^  refused +{refused:,}  +\d\.\d %$", report, re.MULTILINE)
     assert re.search(
         rf"^Log entries written +{entries:,}  in [\d.]+ s, [\d,]+ per second$", report, re.MULTILINE

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ def test_a_terminal_shows_how_far_the_load_is(tmp_path: Path) -> None:
     database = tmp_path / "sample.sqlite3"
     manage("migrate", "--verbosity=0", database=database)
     ours, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
     with subprocess.Popen(
         [sys.executable, "manage.py", "load_helpdesk", "--limit=30"],
         cwd=ROOT,

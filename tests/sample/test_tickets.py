@@ -24,7 +24,7 @@ def bruno() -> Any:
 
 @pytest.fixture
 def ticket() -> Ticket:
-    return Ticket.objects.create(
+    ticket: Ticket = Ticket.objects.create(
         number=1,
         opened_at=timezone.now(),
         customer="Customer 1",
@@ -35,6 +35,7 @@ def ticket() -> Ticket:
         responsible_section=1,
         support_section=1,
     )
+    return ticket
 
 
 def test_a_ticket_that_nobody_took_or_classified_is_not_resolved(ticket: Ticket, alice: Any) -> None:
