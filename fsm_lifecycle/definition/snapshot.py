@@ -35,7 +35,7 @@ class Snapshot:
     @classmethod
     def every_nth(cls, n: int, *fields: str) -> Snapshot:
         """At each n-th transition of a record."""
-        if not isinstance(n, int) or n < 1:
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
             raise ValueError(f"Snapshot.every_nth({n!r}): n must be a whole number from 1.")
         return cls("nth", fields, n=n)
 

@@ -47,7 +47,8 @@ def advance(record: Any, binding: Binding, request: Request, row: Mapping[str, A
     """The record after its UPDATE: new state, sequence, head and stored arguments."""
     held = record.__dict__
     held[binding.state_name] = row["to_state"]
-    held[SINCE] = now
+    if row["from_state"] != row["to_state"]:
+        held[SINCE] = now
     held[SEQUENCE] = row["sequence"]
     held[HEAD] = row["entry_hash"]
     if request.plan.stores:

@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, FileField
 
 from fsm_lifecycle.definition import State
-from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, Plan
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding, Plan
 from fsm_lifecycle.ledger.entry import TransitionLog
 
 
@@ -57,15 +57,15 @@ def fields_of(binding: Binding) -> list[Field[Any, Any]]:
 
 
 def values_of(
-    binding: Binding, row: Any, *, state: str, since: datetime, stored: Mapping[str, Any]
+    binding: Binding, row: Any, *, state: str, now: datetime, stored: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Field values as the UPDATE leaves them: ``row`` with the new state and the stored arguments."""
     kept: dict[str, Any] = {}
     for field in fields_of(binding):
         if field.name == binding.state_name:
             value: Any = state
-        elif field.name == "state_since":
-            value = since
+        elif field.name == SINCE and state != getattr(row, binding.state_name):
+            value = now
         elif field.name in stored:
             value = stored[field.name]
         else:

@@ -79,12 +79,16 @@ def update_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: Sequen
     key = (connection.vendor, *(f.attname for f in stores))
     sql = binding.sql.get(key)
     if sql is None:
-        own = [_column(binding, name, connection) for name in (binding.state_name, SINCE, SEQUENCE, HEAD)]
+        state, since, sequence, head = (
+            _column(binding, name, connection) for name in (binding.state_name, SINCE, SEQUENCE, HEAD)
+        )
         stored = [connection.ops.quote_name(f.column) for f in stores]
         table = connection.ops.quote_name(binding.owner._meta.db_table)
         pk = connection.ops.quote_name(binding.key_column)
-        sets = ", ".join(f"{column} = %s" for column in [*own, *stored])
-        state, _, sequence, head = own
+        # An event that returns to its own state leaves the time. MySQL assigns from left to right, so the time
+        # comes before the state that it asks for.
+        since_kept = f"{since} = CASE WHEN {state} = %s THEN {since} ELSE %s END"
+        sets = ", ".join([since_kept, *(f"{column} = %s" for column in (state, sequence, head, *stored))])
         sql = (
             f"UPDATE {table} SET {sets} WHERE {pk} = %s AND {sequence} = %s AND {head} = %s AND {state} = %s"  # noqa: S608
         )
@@ -111,7 +115,7 @@ def move(
 ) -> bool:
     """Compare and set: write ``after`` if the row still holds ``before`` (state, sequence, head)."""
     state, since, sequence, head = after
-    parameters = [state, connection.ops.adapt_datetimefield_value(since), sequence, head]
+    parameters = [state, connection.ops.adapt_datetimefield_value(since), state, sequence, head]
     for field in plan.stores:
         parameters.append(stored_value(field, arguments.get(field.name), connection))
     parameters += [binding.pk.get_db_prep_value(key, connection), before[1], before[2], before[0]]
@@ -180,7 +184,7 @@ def move_many(
             cursor.executemany(
                 update_sql(binding, connection, plan.stores),
                 [
-                    (to, since, sequence, head, *stored, key, sequence - 1, old_head, source)
+                    (to, since, to, sequence, head, *stored, key, sequence - 1, old_head, source)
                     for key, (_, source, to, sequence, head, old_head) in zip(keys, moves, strict=True)
                 ],
             )
@@ -200,11 +204,9 @@ def _move_arrays_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: 
         )
         stored = "".join(f", {quote(f.column)} = %s" for f in stores)
         key_type = str(binding.pk.db_type(connection)).split(" ")[0]
-        key_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}.get(
-            key_type, key_type
-        )
         sql = (
-            f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = %s{stored}, {state} = v.target, "  # noqa: S608
+            f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = CASE WHEN t.{state} = v.target "  # noqa: S608
+            f"THEN t.{since} ELSE %s END{stored}, {state} = v.target, "
             f"{sequence} = v.number, {head} = v.head FROM unnest(%s::{key_type}[], %s::text[], %s::text[], "
             f"%s::bigint[], %s::text[], %s::text[]) AS v(key, source, target, number, head, previous) "
             f"WHERE t.{quote(binding.key_column)} = v.key AND t.{sequence} = v.number - 1 "

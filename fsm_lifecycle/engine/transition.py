@@ -48,7 +48,7 @@ def body_of(
     )
     if reason is not None:
         extra["snapshot"] = snapshots.values_of(
-            binding, row, state=target.value, since=now, stored=request.stored
+            binding, row, state=target.value, now=now, stored=request.stored
         )
         extra["snapshot_reason"] = reason
     return make_body({**request.parts, **extra}, request.salts) if extra else request.body
