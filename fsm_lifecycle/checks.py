@@ -242,7 +242,7 @@ def _unknown_settings() -> Iterator[CheckMessage]:
         return
     for key in value:
         if key not in conf.KEYS:
-            near = difflib.get_close_matches(str(key), conf.KEYS, 1, 0.5)
+            near = difflib.get_close_matches(str(key).upper(), conf.KEYS, 1, 0.5)
             yield checks.Warning(
                 f"FSM_LIFECYCLE has {key!r}, which nothing reads.",
                 hint=f"Did you mean {near[0]!r}?"

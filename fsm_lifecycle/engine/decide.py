@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from django.utils.functional import Promise
 from django.utils.translation import get_language
 
 from fsm_lifecycle.access.policy import denial_reason
@@ -200,7 +201,7 @@ def _ask(guard: Guard, record: Any, firing: Firing | None, pending: list[str]) -
         return Denial("guard_error", reason, guard.name)
     if answer is True:
         return None
-    if isinstance(answer, str):
+    if isinstance(answer, str | Promise):  # a text, translated or not, is a no with a reason
         return Denial("guard_failed", str(answer) or str(guard.reason), guard.name)
     return None if answer else Denial("guard_failed", str(guard.reason), guard.name)
 
