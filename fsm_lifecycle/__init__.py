@@ -116,15 +116,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is not None:
-        return getattr(import_module(home), name)
-    if name in _TO_COME:
-        raise AttributeError(
-            f"fsm_lifecycle.{name} belongs to {_TO_COME[name]}, which this version does not have."
-        )
-    raise AttributeError(f"module 'fsm_lifecycle' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take every name for Any
+
+    def __getattr__(name: str) -> Any:
+        home = _HOME_OF.get(name)
+        if home is not None:
+            return getattr(import_module(home), name)
+        if name in _TO_COME:
+            raise AttributeError(
+                f"fsm_lifecycle.{name} belongs to {_TO_COME[name]}, which this version does not have."
+            )
+        raise AttributeError(f"module 'fsm_lifecycle' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar
 
 from fsm_lifecycle.definition.guards import positional_arity
-from fsm_lifecycle.definition.member import in_words
+from fsm_lifecycle.definition.member import Text, in_words
 
 F = TypeVar("F", bound=Callable[..., Any])
 OnFailure = Literal["rollback", "log", "retry"]
@@ -52,7 +52,7 @@ class Effect:
 
 
 def effect(
-    label: str, *, describe: Callable[[Any], str] | None = None, outside: bool = False
+    label: Text, *, describe: Callable[[Any], str] | None = None, outside: bool = False
 ) -> Callable[[F], F]:
     """Say what a function does before it does it: ``@effect("Sends one e-mail to the client")``.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fsm_lifecycle.definition.branch import Branch
 from fsm_lifecycle.definition.effects import Effect, as_effect
 from fsm_lifecycle.definition.guards import Guard, as_guard
-from fsm_lifecycle.definition.member import Member, in_words
+from fsm_lifecycle.definition.member import Member, Text, in_words
 
 
 class _Any:
@@ -91,8 +91,8 @@ class Event(Member):
         effects: Iterable[Any] = (),
         arguments: type | None = None,
         stores: Iterable[str] = (),
-        label: str = "",
-        description: str = "",
+        label: Text = "",
+        description: Text = "",
         compensating: bool = False,
         hidden: bool = False,
         not_by: Iterable[Event | str] = (),
@@ -143,8 +143,8 @@ class Event(Member):
         effects: Iterable[Any] = (),
         arguments: type | None = None,
         stores: Iterable[str] = (),
-        label: str = "",
-        description: str = "",
+        label: Text = "",
+        description: Text = "",
         hidden: bool | None = None,
         not_by: Iterable[Event | str] = (),
     ) -> Event:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from fsm_lifecycle.definition.member import in_words
+from fsm_lifecycle.definition.member import Text, in_words
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "_lifecycle_guard"
 
 
-def guard(reason: str, *, label: str = "") -> Callable[[F], F]:
+def guard(reason: Text, *, label: Text = "") -> Callable[[F], F]:
     """Mark a function as a guard and give the reason people read when it says no.
 
     The function takes ``(record)`` or ``(record, firing)``. A truthy answer passes; ``False`` or ``None``

@@ -5,7 +5,15 @@ Must not know what the members mean.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    #: A text for people, translated or not.
+    Text = str | _StrPromise
+else:
+    Text = str
 
 
 def in_words(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import Flag
 from typing import TYPE_CHECKING
 
-from fsm_lifecycle.definition.member import Member, in_words
+from fsm_lifecycle.definition.member import Member, Text, in_words
 
 if TYPE_CHECKING:
     from fsm_lifecycle.definition.event import Event
@@ -43,8 +43,8 @@ class Role(Member):
         crud: CRUD | Iterable[CRUD] = (),
         may: Iterable[Event | str] = (),
         default: bool = False,
-        label: str = "",
-        description: str = "",
+        label: Text = "",
+        description: Text = "",
     ) -> None:
         super().__init__()
         if not isinstance(value, str) or not value:

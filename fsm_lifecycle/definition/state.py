@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final, Literal, get_args
 
-from fsm_lifecycle.definition.member import in_words
+from fsm_lifecycle.definition.member import Text, in_words
 
 Tone = Literal["new", "active", "wait", "alert", "done", "stop"]
 TONES: Final[tuple[str, ...]] = get_args(Tone)
@@ -54,10 +54,10 @@ class State(str):
         cls,
         value: str,
         *,
-        label: str = "",
+        label: Text = "",
         initial: bool = False,
         terminal: bool = False,
-        description: str = "",
+        description: Text = "",
         tone: Tone | Literal[""] = "",
         stuck_after: timedelta | _Default | None = _DEFAULT,
     ) -> State:
