@@ -1,0 +1,68 @@
+"""The benchmarks run from beginning to end and write their page. Says nothing about how fast anything is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = [pytest.mark.once, pytest.mark.slow]
+
+# The peers come with the `bench` extra, which nothing else needs.
+for peer in ("django_fsm_log", "statemachine", "viewflow"):
+    if find_spec(peer) is None:
+        pytest.skip(f"{peer} is not installed: pip install fsm-lifecycle[bench]", allow_module_level=True)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def test_a_quick_run_on_sqlite_measures_every_section_and_writes_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    finished = run("--database", "sqlite", "--quick", "--rounds", "1", "--write", str(page))
+    assert finished.returncode == 0, finished.stderr
+    written = page.read_text(encoding="utf-8")
+    for heading in (
+        "## Machine",
+        "## Targets",
+        "## A transition on SQLite",
+        "## Asking what may happen",
+        "## Loading",
+        "## 100 records at once",
+        "## 8 processes racing for one record",
+    ):
+        assert heading in written
+    assert written in finished.stdout
+
+
+def test_every_race_has_one_winner_and_one_log_row_and_no_error(tmp_path: Path) -> None:
+    finished = run("--database", "sqlite", "--quick", "--only", "racing")
+    assert finished.returncode == 0, finished.stderr
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in finished.stdout.splitlines()
+        if line.startswith("| SQLite, ")
+    ]
+    assert [row[0] for row in rows] == ["SQLite, fire()", "SQLite, hand-written ORM"]
+    for _, records, winners, log_rows, refused, errors, _ in rows:
+        assert records == winners == log_rows == "3"
+        assert refused == "21"
+        assert errors == "0"
+
+
+def test_an_unknown_database_is_refused_by_name() -> None:
+    finished = run("--database", "oracle")
+    assert finished.returncode == 2
+    assert "oracle is not among sqlite, postgres" in finished.stderr
