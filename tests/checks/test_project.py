@@ -1,0 +1,143 @@
+"""What the settings and the installation may lack."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.checks import CheckMessage, Error, Warning
+
+from fsm_lifecycle import checks, conf
+from tests.checks.asking import ids
+
+ACTOR = "fsm_lifecycle.middleware.ActorMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def only() -> CheckMessage:
+    """The one thing that is wrong with the project."""
+    (message,) = checks.check_project()
+    assert message.hint
+    return message
+
+
+def test_a_sound_project_has_no_defect() -> None:
+    assert checks.check_project() == []
+
+
+def test_naive_times_are_an_error(settings: Any) -> None:
+    settings.USE_TZ = False
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E050", Error)
+    assert message.hint == "Set USE_TZ = True."
+
+
+def test_a_missing_middleware_is_a_warning(settings: Any) -> None:
+    settings.MIDDLEWARE = [AUTHENTICATION]
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.W051", Warning)
+    assert ACTOR in str(message.hint)
+
+
+def test_a_middleware_that_comes_too_early_is_a_warning(settings: Any) -> None:
+    settings.MIDDLEWARE = [ACTOR, AUTHENTICATION]
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.W052", Warning)
+
+
+def test_a_middleware_without_djangos_own_is_fine(settings: Any) -> None:
+    settings.MIDDLEWARE = [ACTOR]
+    assert checks.check_project() == []
+
+
+def test_django_fsm_beside_django_fsm_2_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def distribution(name: str) -> object:
+        asked.append(name)
+        if name != "django-fsm":
+            raise PackageNotFoundError(name)
+        return object()
+
+    monkeypatch.setattr(checks, "distribution", distribution)
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E053", Error)
+    assert "pip uninstall django-fsm" in str(message.hint)
+    assert "django-fsm" in asked
+
+
+@pytest.mark.parametrize("value", [None, [], "MAX_CAUSE_DEPTH"])
+def test_settings_that_are_no_dict_are_an_error(settings: Any, value: Any) -> None:
+    settings.FSM_LIFECYCLE = value
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E054", Error)
+    assert type(value).__name__ in message.msg
+    assert conf.max_cause_depth() == 16
+
+
+def test_no_settings_are_fine(settings: Any) -> None:
+    if hasattr(settings, "FSM_LIFECYCLE"):
+        del settings.FSM_LIFECYCLE
+    assert checks.check_project() == []
+
+
+@pytest.mark.parametrize("key", sorted(conf.KEYS - {"MAX_CAUSE_DEPTH"}))
+def test_every_documented_setting_is_known(settings: Any, key: str) -> None:
+    settings.FSM_LIFECYCLE = {key: None}
+    assert checks.check_project() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("MAX_CAUSE_DEPT", "MAX_CAUSE_DEPTH"),
+        ("max_cause_depth", "MAX_CAUSE_DEPTH"),
+        ("LEDGER_ORIGINS", "LEDGER_ORIGIN"),
+        ("WEBHOOK_TIME_OUT", "WEBHOOK_TIMEOUT"),
+        ("DISPATCHER", "DISPATCH"),
+    ],
+)
+def test_an_unknown_setting_is_a_warning_with_the_nearest_name(settings: Any, key: str, near: str) -> None:
+    settings.FSM_LIFECYCLE = {key: 1}
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.W055", Warning)
+    assert repr(key) in message.msg
+    assert message.hint == f"Did you mean {near!r}?"
+
+
+def test_an_unknown_setting_that_is_near_to_none_is_told_all_of_them(settings: Any) -> None:
+    settings.FSM_LIFECYCLE = {"ZZZ": 1}
+    message = only()
+    assert message.id == "fsm_lifecycle.W055"
+    assert all(key in str(message.hint) for key in conf.KEYS)
+
+
+@pytest.mark.parametrize("depth", [0, -1, "16", 1.5, True, None])
+def test_a_depth_that_is_no_whole_number_is_an_error(settings: Any, depth: Any) -> None:
+    settings.FSM_LIFECYCLE = {"MAX_CAUSE_DEPTH": depth}
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E056", Error)
+    assert repr(depth) in message.msg
+
+
+def test_a_depth_is_read_when_it_is_asked_for(settings: Any) -> None:
+    settings.FSM_LIFECYCLE = {"MAX_CAUSE_DEPTH": 3}
+    assert conf.max_cause_depth() == 3
+    settings.FSM_LIFECYCLE = {}
+    assert conf.max_cause_depth() == 16
+
+
+def test_a_project_without_lifecycles_is_left_alone(settings: Any) -> None:
+    settings.USE_TZ = False
+    with mock.patch.object(checks, "apps", SimpleNamespace(get_models=list)):
+        assert checks.check_project() == []
+
+
+def test_several_defects_are_all_named(settings: Any) -> None:
+    settings.USE_TZ = False
+    settings.MIDDLEWARE = []
+    settings.FSM_LIFECYCLE = {"X": 1, "MAX_CAUSE_DEPTH": 0}
+    assert ids(checks.check_project()) == ["E050", "E056", "W051", "W055"]

@@ -1,0 +1,96 @@
+"""A sound lifecycle has no defect, however it is declared; and every check there is has a test."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django import forms
+from django.apps import apps
+from django.core.checks import run_checks
+
+from fsm_lifecycle import ANY, Branch, Event, Snapshot, State, checks, fires, guard, on_commit
+from fsm_lifecycle.definition import defects
+from fsm_lifecycle.models import LifecycleModel
+from tests.checks import test_models, test_parts_to_come, test_project, test_tables
+from tests.checks.asking import ids, messages, sound_members, thing
+from tests.definition.declaring import declare, lifecycle
+from tests.testapp.models import Invoice
+
+Model = type[LifecycleModel]
+a, b, c = State("a", initial=True), State("b"), State("c", terminal=True)
+
+
+class Form(forms.Form):
+    day = forms.DateField()
+
+
+@guard("No.")
+def ask(record: Any) -> bool:
+    return True
+
+
+def act(record: Any, firing: Any) -> None: ...
+
+
+def more(*sources: Any, to: Any = b, **options: Any) -> Model:
+    """The sound table with one event more."""
+    return thing(more=Event(*(sources or (a,)), to=to, **options))
+
+
+SOUND: dict[str, Callable[[], Model]] = {
+    "a plain one": thing,
+    "one that is left by a compensating event": lambda: more(c, to=a, compensating=True),
+    "a loop": lambda: more(a, to=a),
+    "ANY": lambda: more(ANY, to=c),
+    "a branch": lambda: more(to=Branch((ask, b), otherwise=c)),
+    "one guard in a guard list and in a branch": lambda: more(to=Branch((ask, b), otherwise=c), guards=[ask]),
+    "effects of every kind": lambda: more(effects=[act, on_commit(act), fires(lambda record: None, "x")]),
+    "a form": lambda: more(arguments=Form),
+    "a snapshot": lambda: thing(snapshot=Snapshot.terminal("state")),
+    "a label": lambda: thing(label="old.name"),
+    "one state for ever": lambda: declare(lifecycle(a=State("a", initial=True, terminal=True))),
+    "a value of 64 characters in any script": lambda: thing(
+        c=State("Ω" * 64, terminal=True), end=Event(b, to="Ω" * 64)
+    ),
+    "states written as values": lambda: more("a", to="b"),
+    "a removed event": lambda: declare(
+        lifecycle(lifecycle(**sound_members(), back=Event(b, to=a)), back=None)
+    ),
+    "a child": lambda: declare(
+        lifecycle(Invoice.Lifecycle, label="testapp.invoice"), Invoice, meta={"proxy": True}
+    ),
+}
+
+
+@pytest.mark.parametrize("make", SOUND.values(), ids=SOUND)
+def test_a_sound_lifecycle_has_no_defect(make: Callable[[], Model]) -> None:
+    assert messages(make()) == []
+
+
+def test_the_models_of_the_tests_and_of_the_sample_are_sound() -> None:
+    lifecycles = [model for model in apps.get_models() if issubclass(model, LifecycleModel)]
+    assert len(lifecycles) > 10
+    assert run_checks(tags=["fsm_lifecycle"]) == []
+
+
+def test_two_defects_are_both_named() -> None:
+    found = messages(thing(a=State("a"), colour="red"))
+    assert ids(found) == ["E002", "W021"]
+
+
+def test_every_check_in_the_source_is_tried() -> None:
+    written, tried = set(), set()
+    for module in (defects, checks):
+        written |= _ids_in(module)
+    for module in (test_models, test_parts_to_come, test_project, test_tables):
+        tried |= _ids_in(module)
+    assert written == tried
+
+
+def _ids_in(module: ModuleType) -> set[str]:
+    return set(re.findall(r'"(?:fsm_lifecycle\.)?([EW]0\d\d)"', inspect.getsource(module)))
