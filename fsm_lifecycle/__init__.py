@@ -12,19 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fsm_lifecycle.access.actors import System
     from fsm_lifecycle.access.current import acting_as
-    from fsm_lifecycle.definition import (
-        ANY,
-        CRUD,
-        Branch,
-        Event,
-        Retention,
-        Role,
-        Snapshot,
-        State,
-        effect,
-        guard,
-        on_commit,
-    )
+    from fsm_lifecycle.definition.branch import Branch
+    from fsm_lifecycle.definition.effects import effect, on_commit
+    from fsm_lifecycle.definition.event import ANY, Event
+    from fsm_lifecycle.definition.guards import guard
+    from fsm_lifecycle.definition.retention import Retention
+    from fsm_lifecycle.definition.role import CRUD, Role
+    from fsm_lifecycle.definition.snapshot import Snapshot
+    from fsm_lifecycle.definition.state import State
     from fsm_lifecycle.engine.adoption import adopting
     from fsm_lifecycle.engine.bulk import BulkResult
     from fsm_lifecycle.engine.decision import Decision

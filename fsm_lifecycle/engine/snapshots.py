@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, FileField
+from django.db.models import Field, FileField, Model
 
 from fsm_lifecycle.definition import State
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding, Plan
@@ -68,6 +68,8 @@ def values_of(
             value = now
         elif field.name in stored:
             value = stored[field.name]
+            if isinstance(value, Model):
+                value = getattr(value, field.target_field.attname)
         else:
             value = getattr(row, field.attname)
         if isinstance(field, FileField):
