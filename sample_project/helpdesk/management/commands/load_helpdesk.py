@@ -39,10 +39,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, limit: int | None, database: str, **options: Any) -> None:
-        cases = list(islice(read_log(), limit))
         outcome = Outcome()
         shown = sys.stderr.isatty() and self.stdout.isatty()
         try:
+            cases = list(islice(read_log(), limit))
             with tqdm(total=len(cases), unit=" tickets", disable=not shown, leave=False) as bar:
                 load(cases, outcome, using=database, progress=bar.update)
         except KeyboardInterrupt:
