@@ -43,7 +43,7 @@ def state_figures(using: str) -> list[StateFigures]:
         stays.setdefault(state, []).append(stay)
     return [
         StateFigures(
-            label=state.label,
+            label=str(state.label),
             tickets=tickets.get(str(state), 0),
             left=len(stays.get(str(state), ())),
             median_stay=median_of(stays.get(str(state), ())),
@@ -86,8 +86,8 @@ class Refusal:
 def refusals(using: str) -> list[Refusal]:
     """Every refused pair on record, the most frequent first."""
     # What was refused under an older table keeps the name it had.
-    states = {str(state): state.label for state in Ticket.lifecycle.states.values()}
-    events = {event.name: event.label for event in Ticket.lifecycle.events.values()}
+    states = {str(state): str(state.label) for state in Ticket.lifecycle.states.values()}
+    events = {event.name: str(event.label) for event in Ticket.lifecycle.events.values()}
     found = (
         RefusedAttempt.objects.using(using)
         .filter(model_label=Ticket._meta.label_lower)
