@@ -55,12 +55,11 @@ class StateDescriptor(DeferredAttribute):
         name = self.field.attname
         if isinstance(value, str) and type(value) is not str:
             value = str.__str__(value)
-        if (
-            name not in values
-            or values[name] == value
-            or getattr(instance._state, "lifecycle_unlocked", False)
-        ):
+        unlocked = instance._state.adding and name not in values  # it is being constructed
+        if unlocked or getattr(instance._state, "lifecycle_unlocked", False):
             values[name] = value
+            return
+        if getattr(instance, name) == value:  # loads it where it was deferred
             return
         raise self.field.refusal(f"{instance} cannot be set to {value!r}")
 

@@ -224,8 +224,12 @@ class LifecycleModel(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """As Django's, but it never writes the state: a stale copy cannot revert a transition."""
-        fields = kwargs.get("update_fields") or (args[3] if len(args) > 3 else None) or ()
-        own = [str(name) for name in fields if name in self._lifecycle.own_columns]
+        fields = kwargs.get("update_fields")
+        if fields is not None:
+            fields = kwargs["update_fields"] = frozenset(fields)
+        elif len(args) > 3 and args[3] is not None:  # positional arguments go in Django 6.0
+            fields = args[3]
+        own = sorted(self._lifecycle.own_columns.intersection(fields or ()))
         if own:
             raise DirectStateChange(
                 f"{self._lifecycle.describe(self)}: save(update_fields=[{', '.join(map(repr, own))}]) does not write "

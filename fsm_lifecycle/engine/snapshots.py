@@ -45,12 +45,10 @@ def reason_for(
 def fields_of(binding: Binding) -> list[Field[Any, Any]]:
     """The fields a snapshot keeps, by the policy of the table.
 
-    Never the key, nor what the entry's own columns hold (sequence, head).
+    Never the key, nor the head, which is the hash of the very entry that keeps them.
     """
     policy = binding.table.snapshot
-    fields = [
-        f for f in binding.model._meta.concrete_fields if not f.primary_key and f.name not in (SEQUENCE, HEAD)
-    ]
+    fields = [f for f in binding.model._meta.concrete_fields if not f.primary_key and f.name != HEAD]
     if policy is None or not policy.fields:
         return fields
     return [f for f in fields if f.name in policy.fields or f.attname in policy.fields]
@@ -64,12 +62,14 @@ def values_of(
     for field in fields_of(binding):
         if field.name == binding.state_name:
             value: Any = state
+        elif field.name == SEQUENCE:
+            value = getattr(row, SEQUENCE) + 1
         elif field.name == SINCE and state != getattr(row, binding.state_name):
             value = now
         elif field.name in stored:
             value = stored[field.name]
             if isinstance(value, Model):
-                value = getattr(value, field.target_field.attname)
+                value = getattr(value, field.target_field.attname)  # type: ignore[attr-defined]
         else:
             value = getattr(row, field.attname)
         if isinstance(field, FileField):
