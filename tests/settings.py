@@ -51,6 +51,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
+# Read from Django 6.1 on, where sending without it is deprecated.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 # guardian would make a user of its own in every test database.
 ANONYMOUS_USER_NAME = None
 # Hashing a password the safe way takes longer than most tests.
