@@ -111,6 +111,8 @@ class LifecycleQuerySet(models.QuerySet[M]):
         records, binding = list(objs), self._binding
         self._for_write = True
         for record in records:
+            beginnings.refuse_wrong_beginning(binding, record)
+        for record in records:
             record.__dict__.update({SEQUENCE: 0, HEAD: ""})
         with writing(self.db, savepoint=False) as connection, beginnings.beginning():
             keyed = all(binding.key_of(record) is not None for record in records)

@@ -205,6 +205,7 @@ class LifecycleModel(models.Model):
 
         State, time, sequence and head come together or not at all, so that they always fit each other.
         """
+        fields = None if fields is None else list(fields)
         if fields is not None and not self._lifecycle.own_columns.isdisjoint(fields):
             fields = [*dict.fromkeys([*fields, *self._lifecycle.own_columns])]
         self._state.lifecycle_unlocked = True  # type: ignore[attr-defined]
@@ -235,6 +236,9 @@ class LifecycleModel(models.Model):
                 f"{self._lifecycle.describe(self)}: save(update_fields=[{', '.join(map(repr, own))}]) does not write "
                 f"what only firing an event writes. Call fire(event, actor=...)."
             )
+        if self._state.adding or self._lifecycle.key_of(self) is None:
+            # Once more where the row is inserted; here, because there it would spoil an open transaction.
+            beginnings.refuse_wrong_beginning(self._lifecycle, self)
         super().save(*args, **kwargs)
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:

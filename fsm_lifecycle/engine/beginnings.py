@@ -41,13 +41,19 @@ def beginning() -> Iterator[None]:
 
 def refuse_foreign_insert(binding: Binding, record: Any) -> None:
     """Raise ``DirectStateChange`` for a row that would come into being without an entry, or in a wrong state."""
-    model = binding.model.__name__
-    state = getattr(record, binding.state_name)
     if not _beginning.get():
+        model = binding.model.__name__
         raise DirectStateChange(
             f"This {model} would be inserted without a log entry. Create it with {model}(...).save(), "
             f"{model}.objects.create(...) or {model}.objects.bulk_create([...])."
         )
+    refuse_wrong_beginning(binding, record)
+
+
+def refuse_wrong_beginning(binding: Binding, record: Any) -> None:
+    """Raise ``DirectStateChange`` for a new record that is not in its initial state, unless it is adopted."""
+    model = binding.model.__name__
+    state = getattr(record, binding.state_name)
     reason = adoption_reason()
     if reason is None and state != binding.table.initial:
         raise DirectStateChange(

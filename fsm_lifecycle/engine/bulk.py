@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError, models, transaction
+from django.db import DatabaseError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
@@ -31,7 +31,7 @@ from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.engine.transactions import is_busy, writing
-from fsm_lifecycle.exceptions import LifecycleError, UnknownEvent
+from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnknownEvent
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import key_text, milliseconds
@@ -76,6 +76,10 @@ class _Undo(Exception):
     """Leaves the transaction of ``all_or_nothing``."""
 
 
+class _Broken(Exception):
+    """Another transaction was in the way, and the database has given up the one that was open."""
+
+
 def fire_many(
     rows: models.QuerySet[Any],
     event: Event | str,
@@ -115,6 +119,11 @@ def fire_many(
                     raise _Undo
         except _Undo:
             results = [_undone(result) for result in results]
+        except _Broken as error:
+            if connections[rows.db].needs_rollback:
+                raise StaleState(f"{BUSY.reason} The open transaction has to roll back.") from error
+            results = [_undone(result) for result in results]
+            results += [RecordResult(key, False, None, None, (BUSY,)) for key in keys[len(results) :]]
     succeeded = sum(r.ok for r in results)
     refused = sum(not r.ok and r.denials != (NOT_ATTEMPTED,) for r in results)
     return BulkResult(len(results), succeeded, refused, tuple(results), batch)
@@ -161,6 +170,8 @@ class _Work:
         except DatabaseError as error:
             if not is_busy(error):
                 raise
+            if connections[self.using].needs_rollback:
+                raise _Broken from error
             return [RecordResult(key, False, None, None, (BUSY,)) for key in keys]
 
     def _batch(self, connection: BaseDatabaseWrapper, keys: Sequence[Any]) -> list[RecordResult]:

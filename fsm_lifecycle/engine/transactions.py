@@ -49,6 +49,7 @@ def writing(using: str, *, savepoint: bool) -> Iterator[BaseDatabaseWrapper]:
         with transaction.atomic(using=using, savepoint=savepoint):
             yield connection
         return
+    connection.ensure_connection()  # connecting sets the mode from OPTIONS
     mode = connection.transaction_mode  # type: ignore[attr-defined]
     block = transaction.atomic(using=using, savepoint=savepoint)
     connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
