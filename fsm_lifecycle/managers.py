@@ -88,6 +88,31 @@ class LifecycleQuerySet(models.QuerySet[M]):
             progress=progress,
         )
 
+    def update(self, **kwargs: Any) -> int:
+        """As Django's, but what only firing writes is refused."""
+        self._refuse_own("update", kwargs)
+        return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """As Django's, but what only firing writes is refused."""
+        names = list(fields)
+        self._refuse_own("bulk_update", names)
+        return super().bulk_update(objs, names, batch_size=batch_size)
+
+    bulk_update.alters_data = True  # type: ignore[attr-defined]
+
+    def _refuse_own(self, method: str, names: Iterable[str]) -> None:
+        """The state field refuses this through any manager; here, before it would spoil an open transaction."""
+        own = sorted(self._binding.own_columns.intersection(names))
+        if own:
+            model = self.model.__name__
+            raise DirectStateChange(
+                f"{model}.objects.{method}() does not write {', '.join(own)}: that changes only by firing an event. Call "
+                f"{model}.objects.filter(...).fire(event, actor=...)."
+            )
+
     def bulk_create(
         self,
         objs: Iterable[Any],
