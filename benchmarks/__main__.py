@@ -6,6 +6,7 @@ Must not know how anything is measured. Modules that need Django configured are 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -61,6 +62,7 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
     from benchmarks import bulk, micro, racing, transitions
 
     aliases = list(databases)
+    load = os.getloadavg()[0]
     parts: dict[str, Callable[[], list[Section]]] = {
         "transitions": lambda: transitions.measure(aliases, size.rounds, size.records),
         "questions": lambda: [micro.measure_questions(aliases[0], size.rounds, size.calls)],
@@ -78,7 +80,7 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
                 started = time.monotonic()
                 sections += part()
                 print(f"{name} measured in {time.monotonic() - started:.0f} s", file=sys.stderr)
-        return document(sections, machine_facts(_postgres_version(aliases)), _how(size))
+        return document(sections, machine_facts(_postgres_version(aliases), load), _how(size))
     finally:
         connections.close_all()
 
@@ -123,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar=",".join(SECTIONS),
         help="which sections, separated by commas (default: all)",
     )
-    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the Markdown page there")
+    parser.add_argument("--write", type=_page, metavar="FILE", help="also write the Markdown page there")
     return parser
 
 
@@ -139,6 +141,13 @@ def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
         return names
 
     return parse
+
+
+def _page(text: str) -> Path:
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist; make it first")
+    return path
 
 
 def _positive(text: str) -> int:

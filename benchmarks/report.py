@@ -80,11 +80,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(columns), rule, *(line(row) for row in rows)])
 
 
-def machine_facts(postgres_version: str | None) -> list[list[str]]:
-    """What the figures were taken on and when."""
+def machine_facts(postgres_version: str | None, load: float) -> list[list[str]]:
+    """What the figures were taken on and when; ``load`` is the average of the minute before the run."""
     facts = [
         ["date", datetime.now(UTC).strftime("%Y-%m-%d")],
         ["cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())],
+        ["load before the run", f"{load:.2f}"],
         ["system", f"{platform.system()} {platform.machine()}"],
         ["Python", platform.python_version()],
         ["SQLite", sqlite3.sqlite_version],
