@@ -109,8 +109,8 @@ class LifecycleQuerySet(models.QuerySet[M]):
         if own:
             model = self.model.__name__
             raise DirectStateChange(
-                f"{model}.objects.{method}() does not write {', '.join(own)}: that changes only by firing an event. Call "
-                f"{model}.objects.filter(...).fire(event, actor=...)."
+                f"{model}.objects.{method}() does not write {', '.join(own)}: that changes only by firing an event. "
+                f"Call {model}.objects.filter(...).fire(event, actor=...)."
             )
 
     def bulk_create(
@@ -152,5 +152,34 @@ class LifecycleQuerySet(models.QuerySet[M]):
         return records
 
 
-class LifecycleManager(models.Manager.from_queryset(LifecycleQuerySet)):  # type: ignore[misc]
+if TYPE_CHECKING:
+    # What from_queryset() makes at run time, spelt out so that Invoice.objects.in_state(...) is known to be a
+    # queryset of invoices.
+    class _Manager(models.Manager[M]):
+        def get_queryset(self) -> LifecycleQuerySet[M]: ...
+        def all(self) -> LifecycleQuerySet[M]: ...
+        def filter(self, *args: Any, **kwargs: Any) -> LifecycleQuerySet[M]: ...
+        def exclude(self, *args: Any, **kwargs: Any) -> LifecycleQuerySet[M]: ...
+        def order_by(self, *field_names: Any) -> LifecycleQuerySet[M]: ...
+        def using(self, alias: str | None) -> LifecycleQuerySet[M]: ...
+        def none(self) -> LifecycleQuerySet[M]: ...
+        def in_state(self, *states: str) -> LifecycleQuerySet[M]: ...
+        def stuck(self, days: float | None = None) -> LifecycleQuerySet[M]: ...
+        def visible_to(self, user: Any) -> LifecycleQuerySet[M]: ...
+        def fire(
+            self,
+            event: Event | str,
+            *,
+            actor: Any = None,
+            arguments: Mapping[str, Any] | None = None,
+            metadata: Mapping[str, Any] | None = None,
+            all_or_nothing: bool = False,
+            batch_size: int = 1000,
+            progress: Callable[[int, int], None] | None = None,
+        ) -> BulkResult: ...
+else:
+    _Manager = models.Manager.from_queryset(LifecycleQuerySet)
+
+
+class LifecycleManager(_Manager[M]):
     """The default manager of a ``LifecycleModel``."""

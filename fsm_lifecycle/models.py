@@ -60,7 +60,7 @@ class LifecycleModel(models.Model):
         # The methods and properties that the table generates. Their names are known only at run time.
         def __getattr__(self, name: str) -> Any: ...
 
-    objects: ClassVar[LifecycleManager] = LifecycleManager()
+    objects = LifecycleManager()
 
     class Meta:
         abstract = True

@@ -5,13 +5,13 @@ Must not know what the members mean.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     #: A text for people, translated or not.
-    Text = str | _StrPromise
+    Text: TypeAlias = str | _StrPromise
 else:
     Text = str
 

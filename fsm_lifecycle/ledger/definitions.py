@@ -29,9 +29,7 @@ class LifecycleDefinition(AppendOnly):
     json = models.TextField()
     first_seen = models.DateTimeField()
 
-    objects: ClassVar[models.Manager[LifecycleDefinition]] = models.Manager.from_queryset(
-        AppendOnlyQuerySet
-    )()
+    objects = models.Manager.from_queryset(AppendOnlyQuerySet)()
 
     class Meta:
         app_label = "fsm_lifecycle"

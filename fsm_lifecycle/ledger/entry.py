@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -20,6 +20,8 @@ from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.ledger.body import BodyField, read_body
 from fsm_lifecycle.ledger.exact_text import ExactTextField
 from fsm_lifecycle.ledger.hashing import genesis
+
+E = TypeVar("E", bound=models.Model, covariant=True)
 
 #: Every kind of entry there is.
 KINDS = ("created", "adopted", "transition", "redaction", "remapped", "deleted", "purged")
@@ -50,7 +52,7 @@ class ImmutableEntry(LifecycleError):
     code = "immutable_entry"
 
 
-class AppendOnlyQuerySet(models.QuerySet[Any]):
+class AppendOnlyQuerySet(models.QuerySet[E]):
     """A queryset of rows that are only ever added. The database refuses the same from elsewhere."""
 
     def update(self, **kwargs: Any) -> int:
@@ -79,7 +81,7 @@ class AppendOnly(models.Model):
         raise ImmutableEntry(f"{type(self).__name__} rows are never removed; nothing was deleted.")
 
 
-class TransitionLogQuerySet(AppendOnlyQuerySet):
+class TransitionLogQuerySet(AppendOnlyQuerySet["TransitionLog"]):
     """Query helpers. Orders are ``(recorded_at, id)``; a record's own entries go by ``sequence``."""
 
     def for_record(self, record: models.Model) -> Self:
@@ -170,7 +172,7 @@ class TransitionLog(AppendOnly):
     idempotency_key = ExactTextField(max_length=255, null=True)
     idempotency_digest = ExactTextField(max_length=64, null=True)
 
-    objects: ClassVar[models.Manager[TransitionLog]] = models.Manager.from_queryset(TransitionLogQuerySet)()
+    objects = models.Manager.from_queryset(TransitionLogQuerySet)()
 
     class Meta:
         app_label = "fsm_lifecycle"
