@@ -192,7 +192,7 @@ def test_an_async_generator_that_another_task_began_can_be_closed() -> None:
 
     async def main() -> None:
         generator = parts()
-        first = await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
+        first: Any = await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
         assert first == INNER
         await generator.aclose()  # type: ignore[attr-defined]
         assert current_actor() is None

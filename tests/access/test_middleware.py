@@ -162,7 +162,7 @@ def test_it_is_async_exactly_where_what_follows_is() -> None:
 def test_the_user_is_read_only_when_somebody_asks() -> None:
     class Request(HttpRequest):
         @property
-        def user(self) -> User:
+        def user(self) -> User:  # type: ignore[override]
             raise AssertionError("the user was read")
 
     assert ActorMiddleware(lambda request: HttpResponse("fine"))(Request()).content == b"fine"  # type: ignore[union-attr]

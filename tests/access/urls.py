@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from fsm_lifecycle.access.current import current_actor
@@ -50,14 +50,6 @@ def show(request: HttpRequest) -> HttpResponse:
     return HttpResponse(actor.get_username() if actor is not None else "nobody")
 
 
-def stream(request: HttpRequest) -> StreamingHttpResponse:
-    def parts() -> Iterator[str]:
-        actor = current_actor()
-        yield "nobody" if actor is None else str(actor)
-
-    return StreamingHttpResponse(parts())
-
-
 async def async_switch_on(request: HttpRequest) -> HttpResponse:
     light = await Light.objects.aget()
     return _entry(await light.afire("switch_on"))
@@ -76,8 +68,6 @@ async def async_show(request: HttpRequest) -> HttpResponse:
 
 
 async def _name() -> str:
-    from asgiref.sync import sync_to_async
-
     return str(await sync_to_async(lambda: current_actor().get_username())())
 
 
@@ -88,7 +78,6 @@ urlpatterns = [
     path("create/", create),
     path("fail/", fail),
     path("show/", show),
-    path("stream/", stream),
     path("async/on/", async_switch_on),
     path("async/fail/", async_fail),
     path("async/show/", async_show),

@@ -1,5 +1,7 @@
 """A child class refines its parent's table: proxy, multi-table and abstract inheritance."""
 
+from typing import Any
+
 import pytest
 from django.db import models
 
@@ -63,6 +65,20 @@ def test_members_may_come_from_several_parents() -> None:
         pass
 
     assert [row.event.name for row in Table(Both).transitions] == ["go"]
+
+
+def test_a_state_is_shown_by_the_label_that_the_records_own_table_gives_it() -> None:
+    refined = lifecycle(
+        Invoice.Lifecycle,
+        draft=State("draft", initial=True, label="Sketch"),
+        in_court=State("in_court", label="Before the judge"),
+        sue=Event("draft", to="in_court"),
+    )
+    child: Any = declare(refined, Invoice, name="Sued", meta={"proxy": True})
+    assert child(state="draft").get_state_display() == "Sketch"
+    assert child(state="in_court").get_state_display() == "Before the judge"
+    parent: Any = Invoice(state="draft")
+    assert parent.get_state_display() == "Draft"
 
 
 @pytest.mark.django_db
