@@ -25,6 +25,7 @@ def is_unlocked(gate: Gate) -> Any:
     lazy = gettext_lazy("Come back tomorrow.")
     return {
         "": True,
+        "one": 1,
         "false": False,
         "none": None,
         "zero": 0,
