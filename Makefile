@@ -58,10 +58,10 @@ test: $(TEST_READY)
 	@$(BIN)/python -m tests.everything
 
 bench: $(BENCH_READY)
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
 docs: $(TEST_READY)
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@$(BIN)/python -m mkdocs build --strict
 	@echo "Built: site/index.html"
 
 clean:

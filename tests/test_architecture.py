@@ -16,6 +16,7 @@ SOURCES = [
     path
     for folder in ("fsm_lifecycle", "sample_project", "benchmarks", "tests")
     for path in sorted((ROOT / folder).rglob("*.py"))
+    if "migrations" not in path.parts
 ]
 LONGEST = 400
 BUCKETS = {"utils.py", "helpers.py", "misc.py", "common.py"}
