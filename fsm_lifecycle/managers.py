@@ -105,7 +105,7 @@ class LifecycleQuerySet(models.QuerySet[M]):
 
     def _refuse_own(self, method: str, names: Iterable[str]) -> None:
         """The state field refuses this through any manager; here, before it would spoil an open transaction."""
-        own = sorted(self._binding.own_columns.intersection(names))
+        own = sorted(self._binding.guarded_columns.intersection(names))
         if own:
             model = self.model.__name__
             raise DirectStateChange(

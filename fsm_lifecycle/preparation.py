@@ -56,6 +56,7 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
     present = {f.name: f for f in (*model._meta.fields, *model._meta.many_to_many)}
     found = present.get(name)
     if isinstance(found, StateField):
+        _add_choices(found, table)
         return found
     if found is not None:
         raise InvalidDefinition(
@@ -67,10 +68,9 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
         raise InvalidDefinition(
             f"{model.__name__} declares {', '.join(taken)}, which the package adds itself. Rename the field."
         )
-    choices = [(state.value, state.label) for state in table.states.values()]
-    StateField(
-        default=table.initial.value, choices=choices, verbose_name=name.replace("_", " ")
-    ).contribute_to_class(model, name)
+    field = StateField(default=table.initial.value, choices=[], verbose_name=name.replace("_", " "))
+    _add_choices(field, table)
+    field.contribute_to_class(model, name)
     models.DateTimeField(default=timezone.now, editable=False).contribute_to_class(model, SINCE)
     models.BigIntegerField(default=0, editable=False).contribute_to_class(model, SEQUENCE)
     ExactTextField(max_length=64, default="", editable=False, blank=True).contribute_to_class(model, HEAD)
@@ -79,6 +79,13 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
     model._meta.indexes = [*model._meta.indexes, index]
     model._meta.original_attrs["indexes"] = model._meta.indexes
     return model._meta.get_field(name)  # type: ignore[return-value]
+
+
+def _add_choices(field: models.Field[Any, Any], table: Table) -> None:
+    """Let the field know the states of every table of the family. Choices are not part of migrations."""
+    known = list(field.choices or [])
+    values = {value for value, _ in known}
+    field.choices = known + [(s.value, s.label) for s in table.states.values() if s.value not in values]
 
 
 def _loads_fast(model: type[models.Model]) -> bool:

@@ -114,10 +114,14 @@ class Binding:
         meta = self.model._meta
         self.attnames: tuple[str, ...] = tuple(f.attname for f in meta.concrete_fields)
         self.own_columns: frozenset[str] = frozenset({self.state_name, SINCE, SEQUENCE, HEAD})
+        #: What only a firing writes. The time may be corrected with ``update()``; the log has its own.
+        self.guarded_columns: frozenset[str] = self.own_columns - {SINCE}
         owner_pk = self.owner._meta.pk
         assert owner_pk is not None
         self.pk = owner_pk
-        self.key_attname: str = owner_pk.attname
+        # A child's link to its parent is always loaded with it; the parent's own key may be deferred.
+        link = self.model._meta.get_ancestor_link(self.owner)
+        self.key_attname: str = owner_pk.attname if link is None else link.attname
         self.key_column: str = str(owner_pk.column)
         self.plans: dict[str, Plan] = {}
         local = {f.name: f for f in self.owner._meta.local_concrete_fields}
@@ -136,7 +140,8 @@ class Binding:
 
     def key_of(self, record: Model) -> Any:
         """The key of the row that holds the state; ``None`` before it was saved."""
-        return getattr(record, self.key_attname)
+        key = record.__dict__.get(self.pk.attname)
+        return getattr(record, self.key_attname) if key is None else key
 
     def plan(self, event: Event | str) -> Plan | None:
         """The plan of an event by name or object; ``None`` when this lifecycle has no such event."""

@@ -23,7 +23,7 @@ from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine import memory, statements
 from fsm_lifecycle.engine import transition as transitions
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, binding_of
-from fsm_lifecycle.engine.causes import Link, current_cause
+from fsm_lifecycle.engine.causes import Link, current_cause, current_chain
 from fsm_lifecycle.engine.decide import unknown_event
 from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.effects import run_after_commit
@@ -167,8 +167,8 @@ class _Work:
         try:
             with writing(self.using, savepoint=True) as connection:
                 return self._batch(connection, keys)
-        except DatabaseError as error:
-            if not is_busy(error):
+        except (DatabaseError, _Broken) as error:
+            if isinstance(error, DatabaseError) and not is_busy(error):
                 raise
             if connections[self.using].needs_rollback:
                 raise _Broken from error
@@ -218,6 +218,8 @@ class _Work:
         return self.request.judge(self.binding, row, stale=stale, cause=self._cause(row))
 
     def _cause(self, row: Any) -> str | None:
+        if not current_chain():
+            return None
         return current_cause(self.binding.label, key_text(self.binding.key_of(row)), self.plan.name)
 
     def _refused(self, row: Any, key: Any, decision: Decision) -> RecordResult:
@@ -237,13 +239,17 @@ class _Work:
                     metadata=self.request.metadata,
                 )
         except LifecycleError as error:
+            if connections[self.using].needs_rollback:
+                raise _Broken from error
             if error.decision is None or error.record is not row:
                 logger.warning("%s on %s: %s", self.plan.name, self.binding.describe(row), error)
                 return RecordResult(key, False, state, state, (EFFECT_FAILED,))
             return RecordResult(key, False, state, state, error.decision.denials)
         except Exception as error:
-            if isinstance(error, DatabaseError) and is_busy(error):
-                raise
+            if connections[self.using].needs_rollback or (
+                isinstance(error, DatabaseError) and is_busy(error)
+            ):
+                raise _Broken from error
             logger.exception("An effect of %s failed on %s.", self.plan.name, self.binding.describe(row))
             return RecordResult(key, False, state, state, (EFFECT_FAILED,))
         return RecordResult(key, True, state, entry.to_state)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
 
 from fsm_lifecycle.definition import Effect
 from fsm_lifecycle.definition.effects import Connection, OnFailure
@@ -80,8 +80,10 @@ def fires(
                 with transaction.atomic(using=other._state.db):
                     other.fire(name, actor=firing.actor)
             except LifecycleError as error:
+                _refuse_to_go_on(other)
                 logger.warning("%s of %s did not fire %s: %s", firing.event.name, record, name, error)
             except Exception:
+                _refuse_to_go_on(other)
                 logger.exception("%s of %s failed while it fired %s.", firing.event.name, record, name)
 
     where = f" on {model}" if model else " on another record"
@@ -91,3 +93,9 @@ def fires(
         function=fire_other,
         connection=Connection(event=name, model=model, on_failure=on_failure),
     )
+
+
+def _refuse_to_go_on(other: Any) -> None:
+    """Raise again what was caught when the database has given up the whole transaction (a deadlock)."""
+    if connections[other._state.db].needs_rollback:
+        raise

@@ -34,6 +34,7 @@ from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.engine.transactions import is_busy, writing
 from fsm_lifecycle.exceptions import StaleState, UnsavedChanges
 from fsm_lifecycle.ledger import chain, definitions
+from fsm_lifecycle.ledger.body import seal
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import TransitionLog, key_text, milliseconds
 
@@ -189,7 +190,7 @@ class Attempt:
         if not decision.allowed:
             return None, self._confirmed(decision)
         now = milliseconds(timezone.now())
-        row = self._compose(decision, now, self.request.body)
+        row = self._compose(decision, now, seal(self.request.dumped, self.request.salts))
         with writing(self.using, savepoint=False) as connection:
             definitions.ensure(connection, self.binding.label, self.binding.table)
             moved = self._move(connection, row, now)
@@ -236,6 +237,12 @@ class Attempt:
             if self.listened:
                 self._signal(post_transition, decision.target)
                 self._refuse_edits("a receiver of post_transition")
+            if connection.needs_rollback:
+                # Django would now roll back without a word: an effect met a database error and went on.
+                raise StaleState(
+                    f"{self._name}: an effect of “{plan.event.label}” met a database error, so everything was "
+                    f"rolled back. Load it again and try again."
+                )
         return entry, decision
 
     def _compose(self, decision: Decision, now: datetime, body: tuple[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding, Plan
+from fsm_lifecycle.ledger.chain import document
 
 
 class _Reader:
@@ -168,24 +169,28 @@ def move_many(
 ) -> None:
     """Move locked rows: (key, from, to, new sequence, new head, old head) each.
 
-    One UPDATE joined to arrays on PostgreSQL, one ``executemany`` elsewhere; Django's ``bulk_update`` with its
-    CASE for each row is ten times slower. The rows are locked, so a count that differs is a defect of the data.
+    One UPDATE joined to a document on PostgreSQL, one ``executemany`` elsewhere; Django's ``bulk_update`` with
+    its CASE for each row is ten times slower. The rows are locked, so a count that differs is a defect of the data.
     """
     stored = [stored_value(f, arguments.get(f.name), connection) for f in plan.stores]
     since = connection.ops.adapt_datetimefield_value(now)
-    keys = [binding.pk.get_db_prep_value(key, connection) for key, *_ in moves]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(
-                _move_arrays_sql(binding, connection, plan.stores),
-                [since, *stored, keys, *([m[i] for m in moves] for i in (1, 2, 3, 4, 5))],
-            )
+            rows = [
+                {"k": key, "source": source, "target": to, "n": sequence, "head": head, "previous": old_head}
+                for key, source, to, sequence, head, old_head in moves
+            ]
+            sql = _move_document_sql(binding, connection, plan.stores)
+            cursor.execute(sql, [since, *stored, document(rows)])
         else:
             cursor.executemany(
                 update_sql(binding, connection, plan.stores),
                 [
-                    (to, since, to, sequence, head, *stored, key, sequence - 1, old_head, source)
-                    for key, (_, source, to, sequence, head, old_head) in zip(keys, moves, strict=True)
+                    (
+                        *(to, since, to, sequence, head, *stored),
+                        *(binding.pk.get_db_prep_value(key, connection), sequence - 1, old_head, source),
+                    )
+                    for key, source, to, sequence, head, old_head in moves
                 ],
             )
         if cursor.rowcount != len(moves):
@@ -194,8 +199,8 @@ def move_many(
             )
 
 
-def _move_arrays_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: Sequence[Any]) -> str:
-    key = ("arrays", connection.vendor, *(f.attname for f in stores))
+def _move_document_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: Sequence[Any]) -> str:
+    key = ("document", connection.vendor, *(f.attname for f in stores))
     sql = binding.sql.get(key)
     if sql is None:
         quote = connection.ops.quote_name
@@ -207,10 +212,9 @@ def _move_arrays_sql(binding: Binding, connection: BaseDatabaseWrapper, stores: 
         sql = (
             f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = CASE WHEN t.{state} = v.target "  # noqa: S608
             f"THEN t.{since} ELSE %s END{stored}, {state} = v.target, "
-            f"{sequence} = v.number, {head} = v.head FROM unnest(%s::{key_type}[], %s::text[], %s::text[], "
-            f"%s::bigint[], %s::text[], %s::text[]) AS v(key, source, target, number, head, previous) "
-            f"WHERE t.{quote(binding.key_column)} = v.key AND t.{sequence} = v.number - 1 "
-            f"AND t.{head} = v.previous AND t.{state} = v.source"
+            f"{sequence} = v.n, {head} = v.head FROM json_to_recordset(%s::json) AS v(k {key_type}, source text, "
+            f"target text, n bigint, head text, previous text) WHERE t.{quote(binding.key_column)} = v.k "
+            f"AND t.{sequence} = v.n - 1 AND t.{head} = v.previous AND t.{state} = v.source"
         )
         binding.sql[key] = sql
     return sql

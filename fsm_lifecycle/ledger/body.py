@@ -86,35 +86,50 @@ def make_body(fields: Mapping[str, object], salts: Mapping[str, str] | None = No
     it. Raises ``Unrecordable``, naming the place, for an unknown field, a value without canonical form, and
     a body over ``MAX_BYTES``; ``ValueError`` for a salt that is not 16 bytes in base64url or has no field.
     """
-    if not fields:
-        if salts:
-            _refuse_salts(salts, fields)
-        return EMPTY, _EMPTY_HASH
-    if salts is not None and not (salts.keys() <= fields.keys() and all(map(_is_salt, salts.values()))):
-        _refuse_salts(salts, fields)
-    parts: list[str] = []
-    digests: dict[str, str] = {}
-    for name in sorted(fields):
+    return seal(dump_fields(fields), salts)
+
+
+def dump_fields(fields: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the canonical bytes of each field's value: what is the same for every entry of a bulk.
+
+    Raises ``Unrecordable`` as ``make_body`` does.
+    """
+    dumped: dict[str, bytes] = {}
+    for name, value in fields.items():
         if name not in FIELD_NAMES:
             raise Unrecordable(
                 name, "a body has no such field", f"Use one of {', '.join(sorted(FIELD_NAMES))}"
             )
+        dumped[name] = dump(plain(value, name))
+    _check_size(dumped)
+    return dumped
+
+
+def seal(dumped: Mapping[str, bytes], salts: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Return a body's text and hash from values that ``dump_fields`` made. Fresh salts, unless given.
+
+    Raises ``Unrecordable`` for a body over ``MAX_BYTES``. Each entry is sealed with salts of its own: with shared
+    ones, a redacted value could be read off another entry that has the same digest.
+    """
+    if salts and not (salts.keys() <= dumped.keys() and all(map(_is_salt, salts.values()))):
+        _refuse_salts(salts, dumped)
+    if not dumped:
+        return EMPTY, _EMPTY_HASH
+    _check_size(dumped)
+    parts: list[str] = []
+    digests: dict[str, str] = {}
+    for name in sorted(dumped):
         salt = (salts and salts.get(name)) or new_salt()
-        value = dump(plain(fields[name], name))
         # Names and salts need no escaping, so a value is written out once, for its digest and for the text.
-        salted = b'"%b",%b]' % (salt.encode("ascii"), value)
+        salted = b'"%b",%b]' % (salt.encode("ascii"), dumped[name])
         digests[name] = sha256_hex(b'%b["%b",%b' % (FIELD, name.encode("ascii"), salted))
         parts.append(f'"{name}":[{salted.decode()}')
-    text = "{" + ",".join(parts) + "}"
-    _check_size(text)
-    return text, body_hash(digests)
+    return "{" + ",".join(parts) + "}", body_hash(digests)
 
 
-def _check_size(text: str) -> None:
-    size = len(text)
-    if size <= MAX_BYTES // 4:  # a character takes at most four bytes
-        return
-    size = len(text.encode())
+def _check_size(dumped: Mapping[str, bytes]) -> None:
+    # A field is written "name":["22 characters of salt",value] and a comma; around all stand two braces.
+    size = sum(len(name) + len(value) + 31 for name, value in dumped.items()) + 1
     if size > MAX_BYTES:
         raise Unrecordable(
             "body",

@@ -21,6 +21,9 @@ from fsm_lifecycle.ledger.body import BodyField, read_body
 from fsm_lifecycle.ledger.exact_text import ExactTextField
 from fsm_lifecycle.ledger.hashing import genesis
 
+#: Why an entry can keep a snapshot.
+REASONS = ("every", "nth", "interval", "terminal", "manual")
+
 E = TypeVar("E", bound=models.Model, covariant=True)
 
 #: Every kind of entry there is.
@@ -122,13 +125,11 @@ class TransitionLogQuerySet(AppendOnlyQuerySet["TransitionLog"]):
     def with_snapshot(self) -> Self:
         """The entries that keep field values.
 
-        Found in the body's text: ``snapshot_reason`` is its last name, or the last before ``via``.
+        Found by how the body's text ends: ``snapshot_reason`` is the last of its names. Nothing recorded inside
+        another field can end a body like this.
         """
-        salt = "_" * 22
-        return self.extra(  # type: ignore[return-value]
-            where=["body LIKE %s OR body LIKE %s"],
-            params=[f'%"snapshot_reason":["{salt}","%"]}}', f'%"snapshot_reason":["{salt}","%"],"via":[%'],
-        )
+        ends = [f'%"snapshot_reason":["{"_" * 22}","{reason}"]}}' for reason in REASONS]
+        return self.extra(where=[" OR ".join(["body LIKE %s"] * len(ends))], params=ends)  # type: ignore[return-value]
 
     def recent(self, within: timedelta | None = None) -> Self:
         """Newest first; with ``within``, only what was recorded that lately."""
