@@ -129,7 +129,7 @@ class TransitionLogQuerySet(AppendOnlyQuerySet["TransitionLog"]):
         another field can end a body like this.
         """
         ends = [f'%"snapshot_reason":["{"_" * 22}","{reason}"]}}' for reason in REASONS]
-        return self.extra(where=[" OR ".join(["body LIKE %s"] * len(ends))], params=ends)  # type: ignore[return-value]
+        return self.extra(where=[" OR ".join(["body LIKE %s"] * len(ends))], params=ends)  # type: ignore[return-value]  # noqa: S610 - constants
 
     def recent(self, within: timedelta | None = None) -> Self:
         """Newest first; with ``within``, only what was recorded that lately."""
