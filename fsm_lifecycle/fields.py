@@ -14,7 +14,7 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.query_utils import DeferredAttribute
-from django.db.models.sql.compiler import SQLUpdateCompiler
+from django.db.models.sql.compiler import SQLInsertCompiler, SQLUpdateCompiler
 from django_fsm import FSMField
 
 from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH
@@ -22,7 +22,7 @@ from fsm_lifecycle.engine.beginnings import refuse_foreign_insert
 from fsm_lifecycle.exceptions import DirectStateChange
 from fsm_lifecycle.ledger.exact_text import ExactTextField, exact_collation
 
-__all__ = ["ExactTextField", "StateField"]
+__all__ = ["ExactTextField", "SinceField", "StateField"]
 
 _restoring: ContextVar[bool] = ContextVar("fsm_lifecycle_restoring", default=False)
 
@@ -99,28 +99,37 @@ class StateField(FSMField):  # type: ignore[misc, unused-ignore]
         # Drivers look up converters by exact type.
         return str.__str__(value) if isinstance(value, str) else value
 
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        binding = getattr(type(model_instance), "_lifecycle", None)
-        if add and binding is not None:
-            refuse_foreign_insert(binding, model_instance)
-        return super().pre_save(model_instance, add)
-
     # Django asks for the placeholder of each value of an UPDATE or INSERT, expressions included, through
     # whatever manager it comes. ``get_placeholder`` is what Django before 6.1 calls.
 
     def get_placeholder(self, value: Any, compiler: Any, connection: BaseDatabaseWrapper) -> str:
-        self._refuse_update(compiler)
+        self._refuse(compiler)
         return "%s"
 
     def get_placeholder_sql(
         self, value: Any, compiler: Any, connection: BaseDatabaseWrapper
     ) -> tuple[str, Any]:
-        self._refuse_update(compiler)
+        self._refuse(compiler)
         if hasattr(value, "as_sql"):
             sql, parameters = compiler.compile(value)
             return str(sql), parameters
         return "%s", (value,)
 
-    def _refuse_update(self, compiler: Any) -> None:
-        if isinstance(compiler, SQLUpdateCompiler) and not _restoring.get():
+    def _refuse(self, compiler: Any) -> None:
+        if _restoring.get():
+            return
+        if isinstance(compiler, SQLUpdateCompiler):
             raise self.refusal("update(), bulk_update() and save(update_fields=[...]) do not write it")
+        if isinstance(compiler, SQLInsertCompiler):
+            refuse_foreign_insert(compiler.query.model)
+
+
+class SinceField(models.DateTimeField):  # type: ignore[type-arg]
+    """Since when a record is in its state. In migrations it is an ordinary ``DateTimeField``."""
+
+    # update_or_create() writes every field whose class has a pre_save of its own.
+    pre_save = models.Field.pre_save
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, kwargs

@@ -97,9 +97,13 @@ class LifecycleQuerySet(models.QuerySet[M]):
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
         """As Django's, but what only firing writes is refused."""
-        names = list(fields)
+        names, records, binding = list(fields), list(objs), self._binding
         self._refuse_own("bulk_update", names)
-        return super().bulk_update(objs, names, batch_size=batch_size)
+        count = super().bulk_update(records, names, batch_size=batch_size)
+        attributes = [f.attname for f in self.model._meta.concrete_fields if f.name in names]
+        for record in records:
+            unsaved.remember(record, binding, attributes)
+        return count
 
     bulk_update.alters_data = True  # type: ignore[attr-defined]
 

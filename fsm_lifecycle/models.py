@@ -269,6 +269,7 @@ class LifecycleModel(models.Model):
         binding = self._lifecycle
         if raw or binding.field not in fields:
             return super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]
+        beginnings.refuse_wrong_beginning(binding, self)
         before = {name: self.__dict__.get(name) for name in (*binding.own_columns, binding.key_attname)}
         self.__dict__.update({SEQUENCE: 0, HEAD: ""})
         try:

@@ -20,7 +20,7 @@ from fsm_lifecycle.definition import Table
 from fsm_lifecycle.engine import beginnings
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.exceptions import InvalidDefinition
-from fsm_lifecycle.fields import StateDescriptor, StateField
+from fsm_lifecycle.fields import SinceField, StateDescriptor, StateField
 from fsm_lifecycle.interop.django_fsm import project
 from fsm_lifecycle.ledger.exact_text import ExactTextField
 
@@ -71,7 +71,7 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
     field = StateField(default=table.initial.value, choices=[], verbose_name=name.replace("_", " "))
     _add_choices(field, table)
     field.contribute_to_class(model, name)
-    models.DateTimeField(default=timezone.now, editable=False).contribute_to_class(model, SINCE)
+    SinceField(default=timezone.now, editable=False).contribute_to_class(model, SINCE)
     models.BigIntegerField(default=0, editable=False).contribute_to_class(model, SEQUENCE)
     ExactTextField(max_length=64, default="", editable=False, blank=True).contribute_to_class(model, HEAD)
     index = models.Index(fields=[name, SINCE])

@@ -39,15 +39,16 @@ def beginning() -> Iterator[None]:
         _beginning.reset(token)
 
 
-def refuse_foreign_insert(binding: Binding, record: Any) -> None:
-    """Raise ``DirectStateChange`` for a row that would come into being without an entry, or in a wrong state."""
-    if not _beginning.get():
-        model = binding.model.__name__
+def refuse_foreign_insert(model_class: type[Any] | None) -> None:
+    """Raise ``DirectStateChange`` when a row would be inserted that gets no entry."""
+    if (
+        model_class is not None and hasattr(model_class, "_lifecycle") and not _beginning.get()
+    ):  # historical models have none
+        model = model_class.__name__
         raise DirectStateChange(
             f"This {model} would be inserted without a log entry. Create it with {model}(...).save(), "
             f"{model}.objects.create(...) or {model}.objects.bulk_create([...])."
         )
-    refuse_wrong_beginning(binding, record)
 
 
 def refuse_wrong_beginning(binding: Binding, record: Any) -> None:
