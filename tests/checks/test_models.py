@@ -43,7 +43,7 @@ class TagsForm(forms.Form):
     tags = forms.CharField()
 
 
-class OldManager(LifecycleManager):
+class OldManager(LifecycleManager[Any]):
     pass
 
 

@@ -186,6 +186,7 @@ def test_a_defect_is_named_by_its_check_alone(id_: str, make: Callable[[], Model
     assert names in message.msg
     assert message.hint
     assert message.obj is model
+    assert message.msg.isprintable(), "a message is one line that any terminal shows"
     assert isinstance(message, Warning if id_.startswith("W") else Error)
 
 

@@ -195,7 +195,7 @@ def test_the_state_column_can_be_renamed() -> None:
 def test_a_renamed_state_column_is_as_protected() -> None:
     door = Door.objects.create(code="back")
     with pytest.raises(AttributeError):
-        door.position = "open"
+        door.position = "open"  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):
         Door.objects.update(position="open")
 

@@ -23,7 +23,7 @@ from fsm_lifecycle import (
     guard,
     on_commit,
 )
-from fsm_lifecycle.models import LifecycleModel
+from fsm_lifecycle.models import LifecycleManager, LifecycleModel, LifecycleQuerySet
 
 
 @guard("The invoice total must be positive.")
@@ -58,11 +58,18 @@ class PaymentForm(forms.Form):
     paid_on = forms.DateField()
 
 
+class InvoiceManager(LifecycleManager["Invoice"]):
+    def largest(self) -> Invoice | None:
+        return self.in_state("sent").order_by("-amount").first()
+
+
 class Invoice(LifecycleModel):
     amount = models.DecimalField(max_digits=12, decimal_places=2)
     client_name = models.CharField(max_length=200)
     paid_on = models.DateField(null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    objects = InvoiceManager()
 
     class Meta:
         app_label = "samples"
@@ -131,3 +138,6 @@ class Renamed(LifecycleModel):
 # The decorators leave a function what it was.
 passed: bool = has_positive_total(Invoice())
 answered: str | bool = has_client(Invoice())
+
+largest: Invoice | None = Invoice.objects.largest()
+sent: LifecycleQuerySet[Invoice] = Invoice.objects.in_state("sent")
