@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from .canonical import MAX_INTEGER, Json, Unrecordable, dump, plain, restore
-from .hashing import FIELD, body_hash, field_digest, new_salt, sha256_hex
+from .hashing import BODY, FIELD, body_hash, field_digest, new_salt, sha256_hex
 
 FIELD_NAMES = frozenset(
     {
@@ -48,6 +48,7 @@ EMPTY = "{}"
 """The text of a body without fields."""
 
 _EMPTY_HASH = body_hash({})
+_QUOTED = {name: f'"{name}"'.encode("ascii") for name in FIELD_NAMES}
 _is_salt = re.compile("[A-Za-z0-9_-]{21}[AQgw]").fullmatch  # 128 bits leave four letters for the last place
 _is_digest = re.compile("[0-9a-f]{64}").fullmatch
 
@@ -117,14 +118,15 @@ def seal(dumped: Mapping[str, bytes], salts: Mapping[str, str] | None = None) ->
         return EMPTY, _EMPTY_HASH
     _check_size(dumped)
     parts: list[str] = []
-    digests: dict[str, str] = {}
+    digests: list[str] = []
     for name in sorted(dumped):
         salt = (salts and salts.get(name)) or new_salt()
         # Names and salts need no escaping, so a value is written out once, for its digest and for the text.
         salted = b'"%b",%b]' % (salt.encode("ascii"), dumped[name])
-        digests[name] = sha256_hex(b'%b["%b",%b' % (FIELD, name.encode("ascii"), salted))
+        digests.append(f'"{name}":"{sha256_hex(b"%b[%b,%b" % (FIELD, _QUOTED[name], salted))}"')
         parts.append(f'"{name}":[{salted.decode()}')
-    return "{" + ",".join(parts) + "}", body_hash(digests)
+    # Names are sorted and digests are hex, so this is what body_hash() would make of them.
+    return "{" + ",".join(parts) + "}", sha256_hex(b"%b{%b}" % (BODY, ",".join(digests).encode("ascii")))
 
 
 def _check_size(dumped: Mapping[str, bytes]) -> None:
