@@ -64,6 +64,16 @@ def configured(database: str) -> dict[str, Any]:
     raise ValueError(f"DATABASE={database!r} is not known. Use sqlite, postgres or mariadb.")
 
 
+def second() -> dict[str, Any]:
+    """A second database beside the one under test, for records that do not live in the default one."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(run_folder() / "other.sqlite3"),
+        "TEST": {"NAME": str(run_folder() / "test-other.sqlite3"), "DEPENDENCIES": []},
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
+    }
+
+
 def _sqlite() -> dict[str, Any]:
     # A file, not memory: threads and processes of one test must see one database.
     folder = run_folder()

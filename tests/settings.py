@@ -4,7 +4,10 @@ import os
 
 from tests import databases
 
-DATABASES = {"default": databases.configured(os.environ.get("DATABASE", "sqlite"))}
+DATABASES = {
+    "default": databases.configured(os.environ.get("DATABASE", "sqlite")),
+    "other": databases.second(),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SECRET_KEY = "for tests alone"

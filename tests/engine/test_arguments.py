@@ -42,7 +42,7 @@ def test_stored_arguments_may_be_records() -> None:
     gate, partner = Gate.objects.create(), Gate.objects.create()
     gate.fire("carry", actor=ACTOR, arguments={"load": 1, "partner": partner.pk})
     assert gate.partner == partner
-    assert gate.partner_id == partner.pk  # type: ignore[attr-defined]
+    assert gate.partner_id == partner.pk
     assert Gate.objects.get(pk=gate.pk).partner == partner
 
 

@@ -60,7 +60,7 @@ def test_all_entries_of_one_call_carry_one_batch_id() -> None:
     lights(3)
     first = Light.objects.all().fire("switch_on", actor=ACTOR)
     second = Light.objects.all().fire("switch_off", actor=ACTOR)
-    batches = [e.metadata["batch"] for e in TransitionLog.objects.by_event("switch_on")]  # type: ignore[attr-defined]
+    batches = [e.metadata["batch"] for e in TransitionLog.objects.by_event("switch_on")]
     assert batches == [first.batch] * 3
     assert first.batch != second.batch
 
@@ -77,7 +77,7 @@ def test_all_or_nothing_leaves_everything_as_it_was() -> None:
     ]
     assert [(r.ok, r.from_state, r.to_state) for r in result.results[1:]] == [(False, "off", "off")] * 3
     assert Light.objects.in_state("on").count() == 1
-    assert TransitionLog.objects.by_event("switch_on").count() == 1  # type: ignore[attr-defined]
+    assert TransitionLog.objects.by_event("switch_on").count() == 1
 
 
 def test_all_or_nothing_does_all_where_nothing_is_refused() -> None:

@@ -169,7 +169,7 @@ def test_select_related_fills_whole_records() -> None:
     narrow = Folder.objects.select_related("owner").only("count", "owner__watts").get()
     assert narrow.owner is not None
     assert narrow.owner.watts == 7
-    assert narrow.owner.phase == "on"  # type: ignore[attr-defined]
+    assert narrow.owner.phase == "on"
 
 
 def test_prefetched_records_are_whole() -> None:
@@ -206,7 +206,7 @@ def test_loaded_records_can_be_pickled_copied_and_fired() -> None:
     Light.objects.create(name="a")
     for clone in (pickle.loads, copy.copy, copy.deepcopy):
         light = Light.objects.get()
-        twin: Any = clone(pickle.dumps(light) if clone is pickle.loads else light)  # type: ignore[arg-type]
+        twin: Any = clone(pickle.dumps(light) if clone is pickle.loads else light)
         assert twin == light
         twin.name = "edited"
         with pytest.raises(UnsavedChanges):

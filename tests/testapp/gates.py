@@ -85,7 +85,7 @@ def fire_after(gate: Gate, firing: Firing) -> None:
 class LoadForm(forms.Form):
     load = forms.IntegerField(min_value=0)
     note = forms.CharField(required=False, max_length=20)
-    partner = forms.ModelChoiceField(queryset=None, required=False)
+    partner: forms.ModelChoiceField[Any] = forms.ModelChoiceField(queryset=None, required=False)
     details = forms.JSONField(required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

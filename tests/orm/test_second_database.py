@@ -1,0 +1,117 @@
+"""Records, their log and their definitions live together, in whichever database."""
+
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+
+from fsm_lifecycle import GuardFailed, StaleState, adopting
+from fsm_lifecycle.models import LifecycleDefinition, RefusedAttempt, TransitionLog
+from tests.acting import ACTOR, rolled_back, statements
+from tests.testapp.gates import Gate
+from tests.testapp.models import Contract, Light, Order
+
+pytestmark = pytest.mark.django_db(databases=["default", "other"])
+
+
+def test_a_record_of_the_other_database_has_its_log_there() -> None:
+    light = Light.objects.using("other").create()
+    entry = light.fire("switch_on", actor=ACTOR)
+    assert entry._state.db == "other"
+    assert light.log.count() == TransitionLog.objects.using("other").count() == 2
+    assert TransitionLog.objects.count() == 0
+    assert Light.objects.using("other").get().state == "on"
+    assert not Light.objects.exists()
+    assert light.replay().whole
+    assert light.state_at(1) == "off"
+
+
+def test_nothing_is_asked_of_the_default_database() -> None:
+    with statements() as sent:
+        light = Light.objects.using("other").create()
+        light.fire("switch_on", actor=ACTOR, idempotency_key="k")
+        light.fire("switch_on", actor=ACTOR, idempotency_key="k")
+        Light.objects.using("other").fire("switch_off", actor=ACTOR)
+        with pytest.raises(GuardFailed):
+            Gate.objects.using("other").create(mode="false").fire("unlock", actor=ACTOR)
+        light.refresh_from_db()
+        light.delete()
+    assert sent == []
+
+
+def test_save_and_bulk_create_can_name_the_database() -> None:
+    light = Light()
+    light.save(using="other")
+    Light.objects.using("other").bulk_create([Light(), Light()])
+    assert Light.objects.using("other").count() == TransitionLog.objects.using("other").count() == 3
+    assert light.fire("switch_on", actor=ACTOR)._state.db == "other"
+
+
+def test_refusals_and_definitions_are_kept_there_too() -> None:
+    gate = Gate.objects.using("other").create(mode="false")
+    with pytest.raises(GuardFailed):
+        gate.fire("unlock", actor=ACTOR)
+    assert RefusedAttempt.objects.using("other").count() == 1
+    assert RefusedAttempt.objects.count() == 0
+    stored = LifecycleDefinition.objects.using("other").filter(fingerprint=Gate.lifecycle.fingerprint)
+    assert stored.count() == 1
+
+
+def test_the_same_key_in_two_databases_is_two_records() -> None:
+    here, there = Light.objects.create(pk=900), Light.objects.using("other").create(pk=900)
+    here.fire("switch_on", actor=ACTOR)
+    assert there.fire("switch_on", actor=ACTOR).sequence == 2
+    assert here.lifecycle_head != there.lifecycle_head
+
+
+def test_a_rollback_there_undoes_what_was_done_there() -> None:
+    here, there = Light.objects.create(), Light.objects.using("other").create()
+    with rolled_back("other"):
+        here.fire("switch_on", actor=ACTOR)
+        there.fire("switch_on", actor=ACTOR)
+    assert Light.objects.get().state == "on"
+    assert Light.objects.using("other").get().state == "off"
+    with pytest.raises(StaleState):
+        there.fire("switch_off", actor=ACTOR)
+
+
+def test_after_commit_means_the_commit_of_the_records_database(
+    seen: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    gate = Gate.objects.using("other").create()
+    with (
+        django_capture_on_commit_callbacks() as here,
+        django_capture_on_commit_callbacks(using="other") as there,
+    ):
+        gate.fire("announce", actor=ACTOR)
+    assert (len(here), len(there)) == (0, 2)
+
+
+def test_effects_fire_where_the_other_record_lives() -> None:
+    contract = Contract.objects.using("other").create()
+    order = Order.objects.using("other").create(contract=contract)
+    order.fire("place", actor=ACTOR)
+    order.fire("finish", actor=ACTOR)
+    assert Contract.objects.using("other").get().state == "ended"
+    assert TransitionLog.objects.count() == 0
+
+
+def test_bulk_firing_all_or_nothing_there() -> None:
+    for _ in range(2):
+        Light.objects.using("other").create()
+    Light.objects.using("other").order_by("pk")[:1].fire("switch_on", actor=ACTOR)
+    result = Light.objects.using("other").fire("switch_on", actor=ACTOR, all_or_nothing=True)
+    assert (result.succeeded, result.failed) == (0, 1)
+    assert Light.objects.using("other").in_state("on").count() == 1
+
+
+def test_a_copy_into_the_other_database_begins_anew_or_is_adopted() -> None:
+    light = Light.objects.create(name="a")
+    light.fire("switch_on", actor=ACTOR)
+    twin = Light.objects.get()
+    with adopting("copied from default"), transaction.atomic(using="other"):
+        twin.save(using="other", force_insert=True)
+    assert twin.log.get().kind == "adopted"
+    assert Light.objects.using("other").get().state == "on"
+    assert light.log.count() == 2
+    assert connections["other"].alias == "other"
