@@ -238,6 +238,14 @@ def test_a_family_writes_one_log_and_is_not_named() -> None:
     assert messages(Document, Report, Treaty) == []
 
 
+@pytest.mark.parametrize("label", [5, Event("a", to="b")])
+def test_a_label_that_is_no_text_is_named(label: Any) -> None:
+    (message,) = messages(thing(label=label))
+    assert "label" in message.msg
+    assert "shares the log" not in message.msg
+    assert message.hint
+
+
 def test_a_model_that_takes_anothers_label_is_named() -> None:
     assert ids(messages(Invoice, thing(label="testapp.invoice"))) == ["E040"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -41,6 +42,11 @@ class CreatorForm(forms.Form):
 @guard("No.")
 def ask(record: Any) -> bool:
     return True
+
+
+class Question:
+    def __call__(self, record: Any) -> bool:
+        return True
 
 
 async def ask_later(record: Any) -> bool:
@@ -138,6 +144,8 @@ DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
     "a guard that is a number": ("E011", lambda: more(guards=[5]), "5"),
     "a guard that is async": ("E011", lambda: more(guards=[ask_later]), "ask_later"),
     "a guard without a name": ("E011", lambda: more(guards=[lambda record: True]), "lambda"),
+    "a guard whose name is an address": ("E011", lambda: more(guards=[Question()]), "Question"),
+    "a guard that is a partial function": ("E011", lambda: more(guards=[partial(ask)]), "partial"),
     "a guard that takes three": ("E011", lambda: more(guards=[ask_of_three]), "ask_of_three"),
     "a guard that takes none": ("E011", lambda: more(guards=[ask_of_nobody]), "ask_of_nobody"),
     "a guard of a branch that is a name": (
@@ -148,6 +156,7 @@ DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
     "an effect that is a name": ("E011", lambda: more(effects=["ring"]), "ring"),
     "an effect that is async": ("E011", lambda: more(effects=[on_commit(act_later)]), "act_later"),
     "an effect without a name": ("E011", lambda: more(effects=[lambda record, firing: None]), "lambda"),
+    "an effect that is a partial function": ("E011", lambda: more(effects=[partial(act)]), "partial"),
     "an effect that takes the record alone": ("E011", lambda: more(effects=[act_alone]), "act_alone"),
     "two guards of one name": (
         "E012",

@@ -173,6 +173,12 @@ def test_a_field_of_the_hosts_own_where_the_package_writes_raises(column: str) -
         declare(lifecycle(a=a), **own)
 
 
+@pytest.mark.parametrize("name", ["state_since", "lifecycle_head", "save", "", 5, "not a name"])
+def test_a_state_column_that_cannot_have_its_name_raises(name: Any) -> None:
+    with pytest.raises(InvalidDefinition, match="lifecycle_field"):
+        declare(lifecycle(a=a), lifecycle_field=name)
+
+
 @guard("No.")
 def never(record: Any) -> bool:
     return False
