@@ -69,6 +69,15 @@ def test_anything_else_is_no_actor(light: Light, actor: Any) -> None:
         light.fire("switch_on", actor=actor)
 
 
+@pytest.mark.parametrize("actor", ["alice", 7, User])
+def test_asking_for_what_is_no_actor_is_told_the_same(light: Light, actor: Any) -> None:
+    for ask in (light.decide, light.can_fire):
+        with pytest.raises(ActorRequired, match="is not an actor"):
+            ask("switch_on", actor)
+    with pytest.raises(ActorRequired, match="is not an actor"):
+        light.available_events(actor)
+
+
 def test_a_user_that_was_never_saved_cannot_be_named(light: Light) -> None:
     with pytest.raises(ActorRequired, match=r"has not been saved.*Save it first"):
         light.fire("switch_on", actor=User(username="ghost"))
