@@ -18,7 +18,8 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import models
 
 from fsm_lifecycle import conf
-from fsm_lifecycle.definition.defects import Defect, defects_of, listed
+from fsm_lifecycle.definition.defect import Defect, listed, shown
+from fsm_lifecycle.definition.defects import defects_of
 from fsm_lifecycle.engine.binding import Binding
 from fsm_lifecycle.managers import LifecycleQuerySet
 from fsm_lifecycle.models import LifecycleModel
@@ -99,18 +100,27 @@ def _stored_fields(binding: Binding) -> Iterator[Defect]:
     local = {f.name: f for f in binding.owner._meta.local_concrete_fields}
     for event in binding.table.events.values():
         for name in event.stores:
-            if name in binding.own_columns or (name in local and local[name].primary_key):
+            if name in binding.own_columns:
                 yield Defect(
                     "E031",
                     f"Event “{event.name}” stores “{name}”, which only the package writes.",
                     "Rename the argument and the field.",
                 )
-            elif name not in local:
+            elif name in local and local[name].primary_key:
+                yield Defect(
+                    "E031",
+                    f"Event “{event.name}” stores “{name}”, the record's key, which never changes.",
+                    "Take it out of stores.",
+                )
+            elif name not in local and name in getattr(event.arguments, "base_fields", {}):
+                near = [f.name for f in local.values() if f.attname == name]
                 table = binding.owner._meta.db_table
                 yield Defect(
                     "E032",
-                    f"Event “{event.name}” stores “{name}”, which is not a column of {table}, where the state is.",
-                    f"Add the field to {binding.owner.__name__}, or write it in an effect.",
+                    f"Event “{event.name}” stores “{name}”, which is not a field of {table}, where the state is.",
+                    f"Name the field: “{near[0]}”."
+                    if near
+                    else f"Add the field to {binding.owner.__name__}, or write it in an effect.",
                 )
 
 
@@ -148,7 +158,8 @@ def _hidden_names(model: type[LifecycleModel], binding: Binding) -> Iterator[Def
     for name, what in taken.items():
         yield Defect(
             "E035",
-            f"The {what} would put “{name}” on {model.__name__}, which has an attribute of that name already.",
+            f"The {what} would put “{name}” on {model.__name__}, which has an attribute of that name already"
+            + (f": the {binding.generated[name]} put it there." if name in binding.generated else "."),
             "Rename the state's or event's attribute in class Lifecycle, or the model's attribute.",
         )
 
@@ -160,7 +171,8 @@ def _managers(model: type[LifecycleModel]) -> Iterator[Defect]:
                 "E036",
                 f"{model.__name__}.{manager.name} is not a lifecycle manager, so it cannot fire events or create rows "
                 f"with their log.",
-                "Derive it from LifecycleManager, or its queryset from LifecycleQuerySet (fsm_lifecycle.models).",
+                "Write objects = LifecycleManager(), or derive its queryset from LifecycleQuerySet (both from "
+                "fsm_lifecycle.models).",
             )
 
 
@@ -183,7 +195,7 @@ def _lengths(binding: Binding) -> Iterator[Defect]:
         yield Defect("E038", f"The event name {listed(long)} is over 100 characters.", "Shorten it.")
     if len(binding.label) > 100:
         yield Defect(
-            "E039", f"The label “{binding.label}” is over 100 characters.", "Shorten Lifecycle.label."
+            "E039", f"The label {shown(binding.label)} is over 100 characters.", "Shorten Lifecycle.label."
         )
 
 
@@ -221,12 +233,10 @@ def _middleware() -> Iterator[CheckMessage]:
             hint=f'Add "{ACTOR_MIDDLEWARE}" after AuthenticationMiddleware.',
             id="fsm_lifecycle.W051",
         )
-    elif AUTHENTICATION_MIDDLEWARE in middleware and middleware.index(ACTOR_MIDDLEWARE) < middleware.index(
-        AUTHENTICATION_MIDDLEWARE
-    ):
+    elif AUTHENTICATION_MIDDLEWARE not in middleware:
         yield checks.Warning(
-            "ActorMiddleware stands before AuthenticationMiddleware.",
-            hint="Move it behind, so that the request has a user.",
+            "ActorMiddleware is there without AuthenticationMiddleware, so a request has no user who could act.",
+            hint=f'Add "{AUTHENTICATION_MIDDLEWARE}" before it.',
             id="fsm_lifecycle.W052",
         )
 

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models.fields.files import FileDescriptor
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
 from django.db.models.query_utils import DeferredAttribute
-from django.db.models.signals import pre_delete
+from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from fsm_lifecycle.definition import Table
@@ -37,7 +37,8 @@ def prepare(model: type[Any]) -> None:
     table = Table(declaration)
     field = _add_columns(model, table)
     if field.model is model:
-        label = str(table.options.get("label") or model._meta.label_lower)
+        declared = table.options.get("label")
+        label = declared if isinstance(declared, str) and declared else model._meta.label_lower
     else:
         label = field.model._lifecycle.label  # type: ignore[attr-defined]  # one chain, one label for a family
     binding = Binding(model, table, field, label)
@@ -48,11 +49,23 @@ def prepare(model: type[Any]) -> None:
     binding.loads_fast = _loads_fast(model)
     project(model, binding, inherited)
     pre_delete.connect(_before_delete, sender=model)
+    post_delete.connect(_after_delete, sender=model)
+
+
+def _column_name(model: type[models.Model]) -> str:
+    name = model.lifecycle_field  # type: ignore[attr-defined]
+    fit = isinstance(name, str) and name.isidentifier() and "__" not in name and not name.endswith("_")
+    if not fit or name in (SINCE, SEQUENCE, HEAD):
+        raise InvalidDefinition(
+            f"{model.__name__}.lifecycle_field is {name!r}, which cannot be the name of the state's column. Write "
+            f'lifecycle_field = "status", or leave it out for "state".'
+        )
+    return str(name)
 
 
 def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, Any]:
     """Add the columns to the first concrete model of a family; children share them."""
-    name: str = model.lifecycle_field  # type: ignore[attr-defined]
+    name = _column_name(model)
     present = {f.name: f for f in (*model._meta.fields, *model._meta.many_to_many)}
     found = present.get(name)
     if isinstance(found, StateField):
@@ -62,6 +75,11 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
         raise InvalidDefinition(
             f"{model.__name__} declares a field “{name}” of its own, which is where its lifecycle stores the state. "
             f"Remove the field: the package adds it. Or set lifecycle_field to another name."
+        )
+    if hasattr(model, name):
+        raise InvalidDefinition(
+            f"{model.__name__} has an attribute “{name}”, which is where its lifecycle stores the state. Rename the "
+            f"attribute, or set lifecycle_field to another name."
         )
     taken = [column for column in (SINCE, SEQUENCE, HEAD) if column in present]
     if taken:
@@ -105,4 +123,11 @@ def _before_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) 
     """Write the last entry. A signal, because cascades from other models are announced in no other way."""
     binding: Binding = sender._lifecycle
     if binding.owner is sender._meta.concrete_model:
-        beginnings.end(binding, instance, using)
+        instance._state.lifecycle_ended = beginnings.end(binding, instance, using)
+
+
+def _after_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) -> None:
+    """Where there was no row to end, see that the DELETE did not hit one that came into being since."""
+    binding: Binding = sender._lifecycle
+    if binding.owner is sender._meta.concrete_model and not instance._state.lifecycle_ended:
+        beginnings.refuse_unlogged_end(binding, instance, using)

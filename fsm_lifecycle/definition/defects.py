@@ -7,35 +7,20 @@ to mend it. Must not know the model, nor Django's check framework.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from fsm_lifecycle.definition.branch import Branch
+from fsm_lifecycle.definition.defect import Defect, listed, nearest, shown
 from fsm_lifecycle.definition.effects import Effect
 from fsm_lifecycle.definition.event import Event
 from fsm_lifecycle.definition.graph import reachable
 from fsm_lifecycle.definition.guards import Guard
 from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH, State
-from fsm_lifecycle.definition.table import Table
+from fsm_lifecycle.definition.table import OPTIONS, Table
 
 #: Names of form fields that the surfaces use for themselves.
-RESERVED_ARGUMENTS = ("id", "actor", "expected_state", "expected_sequence")
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One finding. ``id`` is the system check's, without the app label."""
-
-    id: str
-    message: str
-    hint: str
-    level: Literal["error", "warning"] = "error"
-
-
-def listed(names: Any) -> str:
-    """``"a", "b"``: names as messages show them."""
-    return ", ".join(f"“{name}”" for name in names)
+RESERVED_ARGUMENTS: Final = ("id", "actor", "expected_state", "expected_sequence")
 
 
 def initial_states(table: Table) -> Iterator[Defect]:
@@ -48,45 +33,58 @@ def initial_states(table: Table) -> Iterator[Defect]:
         yield Defect(
             "E002",
             "No state is initial, so a new record has nowhere to begin.",
-            f"Give one of {listed(table.states)} initial=True.",
+            f"Write initial=True on one state. They are {listed(table.states)}.",
         )
     elif len(initial) > 1:
-        yield Defect("E003", f"{listed(initial)} are all initial.", "Leave initial=True on one of them.")
+        yield Defect(
+            "E003",
+            f"More than one state is initial: {listed(initial)}.",
+            "A new record begins in one state. Keep initial=True on one and take it off the others.",
+        )
 
 
 def state_values(table: Table) -> Iterator[Defect]:
     counts = Counter(s.value for s in table.declared_states)
-    twice = [value for value, count in counts.items() if count > 1]
-    if twice:
-        yield Defect(
-            "E004", f"The value {listed(twice)} belongs to more than one state.", "Give each its own value."
-        )
-    for value in counts:
-        if not value or len(value) > MAX_VALUE_LENGTH or value != value.strip() or not value.isprintable():
+    for value, count in counts.items():
+        if count > 1:
+            owners = [s.name for s in table.declared_states if s.value == value]
+            yield Defect(
+                "E004",
+                f"The value {shown(value)} belongs to more than one state: {listed(owners)}.",
+                "Give each its own value.",
+            )
+        if wrong := _unfit(value):
             yield Defect(
                 "E005",
-                f"The state value “{value}” cannot be stored safely.",
+                f"The state value {shown(value)} {wrong}.",
                 f"Use 1 to {MAX_VALUE_LENGTH} printable characters, without blanks at either end.",
             )
 
 
+def _unfit(value: str) -> str:
+    if not value:
+        return "is empty"
+    if len(value) > MAX_VALUE_LENGTH:
+        return f"has {len(value)} characters, and {MAX_VALUE_LENGTH} is the most"
+    if not value.isprintable():
+        return "holds a character that cannot be printed"
+    return "has blanks at its ends" if value != value.strip() else ""
+
+
 def known_states(table: Table) -> Iterator[Defect]:
-    known = set(table.states)
+    hint = f"Its states are {listed(table.states)}."
     for event in table.events.values():
-        sources = [s for s in event.sources if isinstance(s, str) and s not in known]
-        targets = [t for t in event.targets if t not in known]
-        if sources:
-            yield Defect(
-                "E006",
-                f"Event “{event.name}” starts from {listed(sources)}, which the lifecycle does not have.",
-                f"Its states are {listed(known)}.",
-            )
-        if targets:
-            yield Defect(
-                "E007",
-                f"Event “{event.name}” leads to {listed(targets)}, which the lifecycle does not have.",
-                f"Its states are {listed(known)}.",
-            )
+        for id_, verb, states in (
+            ("E006", "starts from", event.sources),
+            ("E007", "leads to", event.targets),
+        ):
+            unknown = [s for s in states if isinstance(s, str) and s not in table.states]
+            if unknown:
+                yield Defect(
+                    id_,
+                    f"Event {shown(event.name)} {verb} {listed(unknown)}, which the lifecycle does not have.",
+                    hint + nearest(unknown[0], table.states),
+                )
 
 
 def terminal_states_are_final(table: Table) -> Iterator[Defect]:
@@ -95,21 +93,21 @@ def terminal_states_are_final(table: Table) -> Iterator[Defect]:
         if left and not event.compensating:
             yield Defect(
                 "E008",
-                f"Event “{event.name}” leaves {listed(left)}, which is terminal.",
-                "A terminal state is final. If the event undoes what was done (a refund, a reopening), declare it "
-                "compensating=True; otherwise take the state out of its sources.",
+                f"Event {shown(event.name)} leaves {listed(left)}, and a terminal state is final.",
+                "If the event undoes what was done (a refund, a reopening), declare it compensating=True; otherwise "
+                "take the state out of its sources.",
             )
 
 
 def every_state_is_reachable(table: Table) -> Iterator[Defect]:
     if not any(s.initial for s in table.declared_states):
         return
-    seen = reachable(table._edges, table.initial) | {table.initial}
+    seen = reachable(table.edges, table.initial) | {table.initial}
     lost = [value for value in table.states if value not in seen]
     if lost:
         yield Defect(
             "E009",
-            f"No sequence of events leads from “{table.initial}” to {listed(lost)}.",
+            f"No sequence of events leads from {shown(table.initial)} to {listed(lost)}.",
             "Add an event that leads there, or remove the state.",
         )
 
@@ -123,7 +121,7 @@ def every_open_state_has_a_way_out(table: Table) -> Iterator[Defect]:
     if stuck:
         yield Defect(
             "W010",
-            f"{listed(stuck)} has no way out but is not terminal.",
+            f"Records stay in {listed(stuck)} for ever: no event leaves.",
             "Add an event that leaves it, or declare it terminal=True.",
             "warning",
         )
@@ -135,63 +133,74 @@ def guards_and_effects(table: Table) -> Iterator[Defect]:
         parts: list[Guard | Effect] = [*event.guards, *branch, *event.effects]
         for part in parts:
             if part.fault:
-                yield Defect("E011", f"Event “{event.name}”: {part.fault}.", "Pass a module-level function.")
+                yield Defect("E011", f"Event {shown(event.name)}: {part.fault}.", part.remedy)
         names = Counter(g.name for g in event.guards)
         twice = [name for name, count in names.items() if count > 1]
         if twice:
             yield Defect(
                 "E012",
-                f"Event “{event.name}” has more than one guard called {listed(twice)}.",
-                "Name each guard function differently, so that a denial and the log can tell them apart.",
+                f"Event {shown(event.name)} has more than one guard called {listed(twice)}.",
+                "List it once, or name the functions differently, so that a denial and the log can tell them apart.",
             )
 
 
 def argument_forms(table: Table) -> Iterator[Defect]:
     for event in table.events.values():
-        form = event.arguments
-        fields = getattr(form, "base_fields", None)
-        if form is not None and (fields is None or not isinstance(form, type)):
-            yield Defect(
-                "E013",
-                f"Event “{event.name}”: arguments={form!r} is not a Form class.",
-                "Pass a subclass of django.forms.Form.",
-            )
-            continue
-        taken = [name for name in RESERVED_ARGUMENTS if name in (fields or {})]
-        if taken:
-            yield Defect(
-                "E014",
-                f"Event “{event.name}”: its form has a field {listed(taken)}, a name that is used for other things.",
-                f"Rename the field. Reserved are {listed(RESERVED_ARGUMENTS)}.",
-            )
-        missing = [name for name in event.stores if name not in (fields or {})]
-        if missing:
-            yield Defect(
-                "E015",
-                f"Event “{event.name}” stores {listed(missing)}, which its form does not have.",
-                "Add the field to the form given as arguments=, or leave it out of stores.",
-            )
-        if "created_by" in event.stores:
-            yield Defect(
-                "E016",
-                f"Event “{event.name}” stores “created_by”, so a client could say who made the record.",
-                "Take “created_by” out of stores.",
-            )
+        yield from _argument_form(event)
+
+
+def _argument_form(event: Event) -> Iterator[Defect]:
+    form: Any = event.arguments
+    fields = getattr(form, "base_fields", None)
+    if form is not None and (fields is None or not isinstance(form, type)):
+        if fields is not None:
+            name = type(form).__name__
+            wrong, hint = f"arguments={name}(...) is a form, not its class", f"Write arguments={name}."
+        else:
+            name = getattr(form, "__name__", repr(form))
+            wrong, hint = f"arguments={name} is not a form class", "Pass a subclass of django.forms.Form."
+        yield Defect("E013", f"Event {shown(event.name)}: {wrong}.", hint)
+        return
+    known = list(fields or {})
+    taken = [name for name in RESERVED_ARGUMENTS if name in known]
+    if taken:
+        yield Defect(
+            "E014",
+            f"Event {shown(event.name)}: its form has a field {listed(taken)}, a name that fire() and the pages use "
+            f"themselves.",
+            f"Rename the field. Reserved are {listed(RESERVED_ARGUMENTS)}.",
+        )
+    missing = [name for name in event.stores if name not in known]
+    if missing:
+        yield Defect(
+            "E015",
+            f"Event {shown(event.name)} stores {listed(missing)}, which its form does not have.",
+            "Add the field to the form given as arguments=, or leave it out of stores."
+            + nearest(missing[0], known),
+        )
+    if "created_by" in event.stores:
+        yield Defect(
+            "E016",
+            f"Event {shown(event.name)} stores “created_by”, so a client could say who made the record.",
+            "Take “created_by” out of stores. It is set when the record is created.",
+        )
 
 
 def roles(table: Table) -> Iterator[Defect]:
     defaults = [r.value for r in table.declared_roles if r.default]
     if len(defaults) > 1:
         yield Defect(
-            "E017", f"{listed(defaults)} are all default roles.", "Leave default=True on one of them."
+            "E017",
+            f"More than one role is the default: {listed(defaults)}.",
+            "Keep default=True on one and take it off the others.",
         )
     for role in table.declared_roles:
         unknown = [str(e) for e in role.may if not _names_event(table, e)]
         if unknown:
             yield Defect(
                 "E018",
-                f"Role “{role.value}” may fire {listed(unknown)}, which the lifecycle does not have.",
-                f"Its events are {listed(table.events)}.",
+                f"Role {shown(role.value)} may fire {listed(unknown)}, which the lifecycle does not have.",
+                f"Its events are {listed(table.events)}." + nearest(unknown[0], table.events),
             )
     twice = [value for value, count in Counter(r.value for r in table.declared_roles).items() if count > 1]
     if twice:
@@ -204,8 +213,8 @@ def separated_duties(table: Table) -> Iterator[Defect]:
         if unknown:
             yield Defect(
                 "E020",
-                f"Event “{event.name}” has not_by={listed(unknown)}, which the lifecycle does not have.",
-                f"Its events are {listed(table.events)}.",
+                f"Event {shown(event.name)} has not_by={listed(unknown)}, which the lifecycle does not have.",
+                f"Its events are {listed(table.events)}." + nearest(unknown[0], table.events),
             )
 
 
@@ -220,9 +229,17 @@ def options(table: Table) -> Iterator[Defect]:
         yield Defect(
             "W021",
             f"The nested Lifecycle class has {listed(table.unknown_members)}, which nothing reads.",
-            "States, events and roles are made with State(...), Event(...) and Role(...); beside them stand "
-            "label, snapshot, retention, api_fields and tool_plural. Begin a private name with an underscore.",
+            f"States, events and roles are made with State(...), Event(...) and Role(...); beside them stand "
+            f"{listed(OPTIONS)}. Begin a private name with an underscore."
+            + nearest(table.unknown_members[0], OPTIONS),
             "warning",
+        )
+    label = table.options.get("label")
+    if label is not None and not (isinstance(label, str) and label):
+        yield Defect(
+            "E024",
+            f"Lifecycle.label is {label!r}, which is not a text. It names the log of the model.",
+            'Write label = "app.model", or leave it out; call an event or state something else.',
         )
     if "snapshot" in table.options and table.snapshot is None:
         yield Defect(
@@ -233,32 +250,36 @@ def options(table: Table) -> Iterator[Defect]:
 
 
 def parts_to_come(table: Table) -> Iterator[Defect]:
-    """Declarations that are understood but that this version does not carry out."""
-    found: list[tuple[str, str]] = [(f"Role “{value}”", "roles") for value in table.roles]
+    """Declarations that are understood but that this version does not carry out: one finding for each part."""
+    found: dict[str, list[str]] = {}
+    if table.roles:
+        found["Roles are"] = [f"role {shown(value)}" for value in table.roles]
     for event in table.events.values():
         if event.not_by:
-            found.append((f"Event “{event.name}”: not_by=", "separation of duties"))
-        if event.after is not None or event.at is not None:
-            found.append((f"Event “{event.name}”: after= or at=", "timers"))
+            found.setdefault("Separation of duties is", []).append(f"not_by= of event {shown(event.name)}")
+        for name in ("after", "at"):
+            if getattr(event, name) is not None:
+                found.setdefault("Timers are", []).append(f"{name}= of event {shown(event.name)}")
     for event, effect in table.effects():
         if effect.retry or (effect.connection and effect.connection.on_failure == "retry"):
-            found.append((f"Event “{event.name}”, effect “{effect.name}”: retry", "durable work"))
+            what = f"retry of effect {shown(effect.name)} of event {shown(event.name)}"
+            found.setdefault("Durable work is", []).append(what)
     for option, part in (
-        ("retention", "retention"),
-        ("api_fields", "the REST API"),
-        ("tool_plural", "agents"),
+        ("retention", "Retention is"),
+        ("api_fields", "The REST API is"),
+        ("tool_plural", "Agents are"),
     ):
         if option in table.options:
-            found.append((f"{option} =", part))
-    for what, part in found:
+            found[part] = [f"“{option}”"]
+    for part, declared in found.items():
         yield Defect(
             "E023",
-            f"{what} cannot be carried out: {part} is not part of this version.",
+            f"{part} not part of this version, so it cannot carry out {', '.join(declared)}.",
             "Remove the declaration, or use a version that has this part.",
         )
 
 
-FINDERS = (
+FINDERS: Final[tuple[Callable[[Table], Iterator[Defect]], ...]] = (
     initial_states,
     state_values,
     known_states,

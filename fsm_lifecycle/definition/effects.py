@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar
 
-from fsm_lifecycle.definition.guards import positional_arity
+from fsm_lifecycle.definition.guards import fault_of, name_of
 from fsm_lifecycle.definition.member import Text, in_words
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,6 +46,8 @@ class Effect:
     connection: Connection | None = None
     fault: str = ""
     """Why it cannot be used, for the system check; empty when it can."""
+    remedy: str = ""
+    """How to mend the fault."""
 
     def __call__(self, record: Any, firing: Any) -> None:
         self.function(record, firing)
@@ -84,30 +86,16 @@ def as_effect(declared: Any) -> Effect:
     """The ``Effect`` of a declared function. A faulty one is kept, so that the system check can name it."""
     if isinstance(declared, Effect):
         return declared
-    name = getattr(declared, "__name__", "") or (declared if isinstance(declared, str) else repr(declared))
+    name = name_of(declared)
     docstring = (inspect.getdoc(declared) or "").strip() if callable(declared) else ""
     label, describe, outside = getattr(declared, _MARK, ("", None, False))
+    fault, remedy = fault_of(declared, "effect", least=2, most=2, signature="record, firing")
     return Effect(
         name=name,
         label=label or docstring.split("\n")[0] or in_words(name),
         function=declared if callable(declared) else lambda record, firing: None,
         outside=outside,
         describe=describe,
-        fault=_fault_of(declared, name),
+        fault=fault,
+        remedy=remedy,
     )
-
-
-def _fault_of(declared: Any, name: str) -> str:
-    if not callable(declared):
-        return f"effect {name!r} is not a function and names nothing that exists"
-    if inspect.iscoroutinefunction(declared):
-        return (
-            f"effect {name!r} is async; it runs in the transaction's thread and must be an ordinary function"
-        )
-    if name == "<lambda>":
-        return "an effect is a lambda, which has no name for the log and the fingerprint"
-    try:
-        least, most = positional_arity(declared)
-    except (TypeError, ValueError):
-        return ""
-    return "" if least <= 2 <= most else f"effect {name!r} must take (record, firing)"

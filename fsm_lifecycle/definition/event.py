@@ -38,6 +38,11 @@ def _listed(value: Any, what: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def _name(value: Any) -> str:
+    """A name as declared; what is none is kept as text, so that the system check can show it."""
+    return value if isinstance(value, str) else repr(value)
+
+
 class Event(Member):
     """One event of a lifecycle: ``pay = Event(sent, overdue, to=paid)``.
 
@@ -115,12 +120,12 @@ class Event(Member):
             guards=tuple(as_guard(g) for g in _listed(guards, "guards")),
             effects=tuple(as_effect(e) for e in _listed(effects, "effects")),
             arguments=arguments,
-            stores=_listed(stores, "stores"),
+            stores=tuple(_name(name) for name in _listed(stores, "stores")),
             label=label,
             description=description,
             compensating=compensating,
             hidden=hidden,
-            not_by=_listed(not_by, "not_by"),
+            not_by=tuple(e if isinstance(e, Event) else _name(e) for e in _listed(not_by, "not_by")),
             after=after,
             at=at,
         )

@@ -65,39 +65,67 @@ class Guard:
     """Whether it takes ``(record, firing)`` instead of ``(record)``."""
     fault: str = ""
     """Why it cannot be used, for the system check; empty when it can."""
+    remedy: str = ""
+    """How to mend the fault."""
 
 
 def as_guard(declared: Any) -> Guard:
     """The ``Guard`` of a declared function. A faulty one is kept, so that the system check can name it."""
     if isinstance(declared, Guard):
         return declared
-    name = getattr(declared, "__name__", "") or (declared if isinstance(declared, str) else repr(declared))
+    name = name_of(declared)
     reason, label = getattr(declared, _MARK, ("", ""))
-    fault, takes_firing = _fault_of(declared, name)
+    fault, remedy = fault_of(declared, "guard", least=1, most=2, signature="record) or (record, firing")
     return Guard(
         name=name,
         reason=reason or f"Not allowed now: “{label or in_words(name)}” does not hold.",
         label=label or in_words(name),
         function=declared if callable(declared) else lambda record: False,
-        takes_firing=takes_firing,
+        takes_firing=not fault and takes_at_least(declared, 2),
         fault=fault,
+        remedy=remedy,
     )
 
 
-def _fault_of(declared: Any, name: str) -> tuple[str, bool]:
+def name_of(declared: Any) -> str:
+    """The name of a declared guard or effect; never one that differs from process to process."""
+    name = getattr(declared, "__name__", "") or (declared if isinstance(declared, str) else "")
+    return str(name) or type(declared).__name__
+
+
+def takes_at_least(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function takes so many positional arguments; ``False`` where that cannot be told."""
+    try:
+        return positional_arity(function)[1] >= count
+    except (TypeError, ValueError):
+        return False
+
+
+def fault_of(declared: Any, kind: str, *, least: int, most: int, signature: str) -> tuple[str, str]:
+    """Why a declared guard or effect cannot be used, and how to mend it; empty texts when it can."""
+    name = name_of(declared)
     if not callable(declared):
-        return f"guard {name!r} is not a function and names nothing that exists", False
+        return f"{declared!r} is not a function", f"Pass the {kind} function itself, not its name."
     if inspect.iscoroutinefunction(declared):
         return (
-            f"guard {name!r} is async; a guard runs inside the transaction and must be an ordinary function",
-            False,
+            f"{kind} “{name}” is async, and the transaction it runs in is not",
+            "Write it with def, not async def.",
+        )
+    if not hasattr(declared, "__name__"):
+        what = type(declared).__name__
+        return (
+            f"a {kind} is a {what}, which has no name for the log and the fingerprint",
+            "Wrap it in a function: def ...",
         )
     if name == "<lambda>":
-        return "a guard is a lambda, which has no name for the log and the fingerprint", False
+        return (
+            f"a {kind} is a lambda, which has no name for the log and the fingerprint",
+            "Give it a name: def ...",
+        )
     try:
-        least, most = positional_arity(declared)
+        fewest, highest = positional_arity(declared)
     except (TypeError, ValueError):
-        return "", False
-    if least > 2 or most < 1:
-        return f"guard {name!r} must take (record) or (record, firing)", False
-    return "", most >= 2
+        return "", ""
+    if fewest > most or highest < least:
+        return f"{kind} “{name}” must take ({signature})", f"Write def {name}({signature})."
+    return "", ""

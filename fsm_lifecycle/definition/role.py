@@ -57,7 +57,7 @@ class Role(Member):
         self._set(
             value=value,
             crud=flags,
-            may=tuple(may),
+            may=tuple(e if isinstance(e, str | Member) else repr(e) for e in may),
             default=default,
             label=label or in_words(value),
             description=description,

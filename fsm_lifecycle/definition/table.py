@@ -124,7 +124,8 @@ class Table:
         return policy if isinstance(policy, Retention) else None
 
     @cached_property
-    def _edges(self) -> dict[str, set[str]]:
+    def edges(self) -> dict[str, set[str]]:
+        """Each source with the states one event away."""
         return adjacency((row.source, row.target) for row in self.transitions)
 
     def effects(self) -> Iterator[tuple[Event, Effect]]:
@@ -142,7 +143,7 @@ class Table:
 
         ``state`` itself is among them only where a way leads back to it.
         """
-        return frozenset(self.states[value] for value in reachable(self._edges, state))
+        return frozenset(self.states[value] for value in reachable(self.edges, state))
 
     def reversible(self, event: Event | str) -> bool:
         """Whether a way leads back from every target of ``event`` to every source that leads there.
@@ -153,7 +154,7 @@ class Table:
         if name not in self.events or (isinstance(event, Event) and event.owner not in self.family):
             raise UnknownEvent(f"There is no event “{name}” here. The events are: {', '.join(self.events)}.")
         return all(
-            row.source == row.target or row.source in reachable(self._edges, row.target)
+            row.source == row.target or row.source in reachable(self.edges, row.target)
             for row in self.transitions
             if row.event.name == name
         )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
@@ -133,8 +133,11 @@ def _first_entry(
     )
 
 
-def end(binding: Binding, record: Any, using: str) -> None:
-    """Write the ``deleted`` entry of a record that is about to be removed in the open transaction."""
+def end(binding: Binding, record: Any, using: str) -> bool:
+    """Write the ``deleted`` entry of a record that is about to be removed in the open transaction.
+
+    False when there is no row, or none with a log.
+    """
     actor = current_actor()
     who = UNKNOWN if actor is None or (is_user(actor) and not actor.is_authenticated) else identify(actor)
     try:
@@ -143,7 +146,7 @@ def end(binding: Binding, record: Any, using: str) -> None:
             binding = most_specific(binding, connection, key)
             row = statements.locked(binding, connection, key)
             if row is None or getattr(row, SEQUENCE) == 0:
-                return
+                return False
             definitions.ensure(connection, binding.label, binding.table)
             body, body_hash = make_body({} if who.kind == "unknown" else {"actor": who.body})
             chain.insert(
@@ -164,9 +167,21 @@ def end(binding: Binding, record: Any, using: str) -> None:
                     body_hash=body_hash,
                 ),
             )
+            return True
     except DatabaseError as error:
         if not is_busy(error):
             raise
         raise StaleState(
             f"{binding.describe(record)} was not deleted, because another transaction held it. Try again."
         ) from error
+
+
+def refuse_unlogged_end(binding: Binding, record: Any, using: str) -> None:
+    """Raise ``StaleState`` when a row was removed whose log goes on: a new one under a key that was gone."""
+    key = binding.key_of(record)
+    last = chain.last_entries(connections[using], binding.label, [key]).get(key_text(key))
+    if last is not None and last[2] is not None:
+        raise StaleState(
+            f"{binding.describe(record)} was removed by somebody else, and made anew while you deleted it. Nothing was "
+            f"deleted. Load it again before you decide."
+        )

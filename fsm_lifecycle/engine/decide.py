@@ -15,6 +15,7 @@ from django.utils.translation import get_language
 
 from fsm_lifecycle.access.policy import denial_reason
 from fsm_lifecycle.definition import Branch, Event, Guard, State
+from fsm_lifecycle.definition.defect import nearest
 from fsm_lifecycle.engine.arguments import clean
 from fsm_lifecycle.engine.binding import SEQUENCE, Binding, Plan
 from fsm_lifecycle.engine.decision import Decision, Denial
@@ -82,12 +83,13 @@ def unknown_event(binding: Binding, event: Any, state: str = "") -> Decision:
     foreign = not isinstance(event, str) and name in binding.plans
     why = f"The event “{name}” belongs to another lifecycle" if foreign else f"There is no event “{name}”"
     model = str(binding.model._meta.verbose_name)
+    near = "" if foreign else nearest(name, binding.plans)
     return Decision(
         allowed=False,
         event=None,
         source=state,
         target=None,
-        denials=(Denial("unknown_event", f"{why}. The events of {model} are: {known}.", name),),
+        denials=(Denial("unknown_event", f"{why}. The events of {model} are: {known}.{near}", name),),
     )
 
 

@@ -31,7 +31,7 @@ from fsm_lifecycle.engine.errors import error_for
 from fsm_lifecycle.engine.families import refuse_child_of_another_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
-from fsm_lifecycle.engine.transactions import is_busy, writing
+from fsm_lifecycle.engine.transactions import is_busy, is_conflict, writing
 from fsm_lifecycle.exceptions import StaleState, UnsavedChanges
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.body import seal
@@ -138,7 +138,7 @@ class Attempt:
                 except DatabaseError as error:
                     if not is_busy(error):
                         raise
-                    if nested or self.effects_began or not tries_left:
+                    if nested or self.effects_began or not tries_left or not is_conflict(error):
                         raise StaleState(
                             f"{self._name}: “{self.plan.event.label}” was not done, because another transaction "
                             f"held the record or the database. Load it again and try again."

@@ -5,33 +5,46 @@ Must not know what is written inside it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# SQLite: BUSY (5) and LOCKED (6), the low byte of the extended code. https://www.sqlite.org/rescode.html
-_SQLITE_BUSY = (5, 6)
-# serialization_failure, deadlock_detected, lock_not_available.
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_POSTGRES_BUSY = ("40001", "40P01", "55P03")
-# ER_CHECKREAD (MariaDB snapshot isolation), ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK.
-_MYSQL_BUSY = (1020, 1205, 1213)
+# Refused at once, because two transactions cannot both go on: worth another try.
+# SQLite: SQLITE_BUSY_SNAPSHOT, https://www.sqlite.org/rescode.html. PostgreSQL: serialization_failure,
+# deadlock_detected, https://www.postgresql.org/docs/current/errcodes-appendix.html. MariaDB and MySQL:
+# ER_CHECKREAD (snapshot isolation), ER_LOCK_DEADLOCK.
+_CONFLICTS = frozenset({517, "40001", "40P01", 1020, 1213})
+# The database has waited as long as it was told to. SQLite: BUSY and LOCKED. PostgreSQL: lock_not_available. MariaDB
+# and MySQL: ER_LOCK_WAIT_TIMEOUT.
+_TIMEOUTS = frozenset({5, 6, "55P03", 1205})
+
+
+def _code(error: BaseException) -> Any:
+    """What the driver calls the error: SQLite's extended code, PostgreSQL's SQLSTATE, MySQL's number."""
+    if not isinstance(error, DatabaseError):
+        return None
+    cause = error.__cause__
+    for name in ("sqlite_errorcode", "sqlstate", "pgcode"):
+        if (code := getattr(cause, name, None)) is not None:
+            return code
+    return error.args[0] if error.args and isinstance(error.args[0], int) else None
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether the database refused at once what cannot go on beside another transaction."""
+    return _code(error) in _CONFLICTS
 
 
 def is_busy(error: BaseException) -> bool:
     """Whether a database error only says that another transaction was in the way."""
-    if not isinstance(error, DatabaseError):
-        return False
-    cause = error.__cause__
-    code = getattr(cause, "sqlite_errorcode", None)
-    if code is not None:
-        return code & 0xFF in _SQLITE_BUSY
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    if state is not None:
-        return state in _POSTGRES_BUSY
-    return bool(error.args) and error.args[0] in _MYSQL_BUSY
+    code = _code(error)
+    if code in _CONFLICTS or code in _TIMEOUTS:
+        return True
+    return isinstance(error.__cause__, sqlite3.Error) and isinstance(code, int) and code & 0xFF in _TIMEOUTS
 
 
 @contextmanager
