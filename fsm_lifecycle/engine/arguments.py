@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
+from django.forms import MultiWidget
 
 from fsm_lifecycle.engine.binding import Plan
 from fsm_lifecycle.exceptions import InvalidArguments
@@ -28,6 +29,11 @@ def clean(plan: Plan, arguments: Mapping[str, Any] | None) -> tuple[dict[str, An
         for name in given
         if name not in known
     }
+    for name, field in known.items():
+        if name in given and isinstance(field.widget, MultiWidget):
+            # Its inputs are called name_0, name_1, …; a program gives the value as it is.
+            parts = field.widget.decompress(given.pop(name))
+            given.update({f"{name}_{number}": part for number, part in enumerate(parts)})
     form = plan.form(data=given, files=given)
     if not form.is_valid():
         for name, texts in form.errors.items():

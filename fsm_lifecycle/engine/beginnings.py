@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from fsm_lifecycle.access.actors import UNKNOWN, Identity, System, identify, is_user
@@ -89,6 +90,8 @@ def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[A
     if not records:
         return
     definitions.ensure(connection, binding.label, binding.table)
+    if len(records) > 1 and any(f.name == "created_by" and f.is_relation for f in binding.model._meta.fields):
+        prefetch_related_objects(records, "created_by")
     now = milliseconds(timezone.now())
     earlier = chain.last_entries(connection, binding.label, [binding.key_of(record) for record in records])
     rows = [_first_entry(binding, record, now, earlier) for record in records]

@@ -67,6 +67,11 @@ class AppendOnlyQuerySet(models.QuerySet[E]):
     def bulk_update(self, objs: Any, fields: Any, batch_size: int | None = None) -> int:
         raise ImmutableEntry(f"{self.model.__name__} rows are never changed; nothing was updated.")
 
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[E]:
+        raise ImmutableEntry(
+            f"{self.model.__name__} rows are written by the package alone; nothing was inserted."
+        )
+
 
 class AppendOnly(models.Model):
     """A row that is written once, by the package, and never changed."""
