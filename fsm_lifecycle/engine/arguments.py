@@ -32,7 +32,7 @@ def clean(plan: Plan, arguments: Mapping[str, Any] | None) -> tuple[dict[str, An
     for name, field in known.items():
         if name in given and isinstance(field.widget, MultiWidget):
             # Its inputs are called name_0, name_1, …; a program gives the value as it is.
-            parts = field.widget.decompress(given.pop(name))
+            parts = field.widget.decompress(given.pop(name)) or []
             given.update({f"{name}_{number}": part for number, part in enumerate(parts)})
     form = plan.form(data=given, files=given)
     if not form.is_valid():

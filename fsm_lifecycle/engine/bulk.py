@@ -130,11 +130,18 @@ def fire_many(
 
 
 def keys_of(rows: models.QuerySet[Any], binding: Binding) -> list[Any]:
-    """The keys of the records that the queryset means now, in an order that all writers share."""
+    """The keys of the records that the queryset means now, in an order that all writers share.
+
+    They are not locked yet: each batch locks its own.
+    """
     name = binding.key_attname
-    sliced = rows.query.is_sliced
-    found = list(dict.fromkeys((rows if sliced else rows.order_by(name)).values_list(name, flat=True)))
-    return sorted(found) if sliced else found
+    query = rows.query
+    # Another order would pick other rows.
+    picks = query.is_sliced or query.distinct_fields or query.combinator
+    meant = rows.all() if picks else rows.order_by(name)
+    meant.query.select_for_update = False
+    found = list(dict.fromkeys(meant.values_list(name, flat=True)))
+    return sorted(found) if picks else found
 
 
 def _undone(result: RecordResult) -> RecordResult:
