@@ -100,7 +100,7 @@ def test_anonymous_visitors_change_nothing(light: Light) -> None:
 
 def test_a_deactivated_account_changes_nothing(light: Light) -> None:
     gone = User.objects.create(username="gone", is_active=False)
-    with pytest.raises(AccessDenied, match="gone is deactivated"):
+    with pytest.raises(AccessDenied, match="“gone” is deactivated"):
         light.fire("switch_on", actor=gone)
 
 

@@ -30,7 +30,7 @@ WITH_PARTS_TO_COME: dict[str, tuple[str, Callable[[], Model], str]] = {
     "two default roles": (
         "E017",
         lambda: thing(r=Role("r", default=True), s=Role("s", default=True)),
-        "“r”, “s”",
+        "“r” and “s”",
     ),
     "a role with an unknown event": ("E018", lambda: thing(r=Role("r", may=["fly"])), "“fly”"),
     "a role with another lifecycle's event": (
@@ -56,7 +56,7 @@ def test_a_defect_of_a_part_to_come_is_named_beside_it(
 
 
 PARTS_TO_COME: dict[str, tuple[Callable[[], Model], str]] = {
-    "a role": (lambda: thing(r=Role("approver", crud=CRUD.READ, may=["go"])), "Role “approver”"),
+    "a role": (lambda: thing(r=Role("approver", crud=CRUD.READ, may=["go"])), "role “approver”"),
     "not_by": (lambda: more(not_by=["go"]), "not_by="),
     "after": (lambda: more(after=timedelta(days=1)), "after="),
     "at": (lambda: more(at="state_since"), "at="),
@@ -77,5 +77,11 @@ def test_a_part_that_is_not_there_yet_is_an_error_that_says_so(make: Callable[[]
     assert isinstance(message, Error)
     assert message.id == "fsm_lifecycle.E023"
     assert names in message.msg
-    assert "is not part of this version" in message.msg
+    assert "not part of this version" in message.msg
     assert message.hint
+
+
+def test_each_part_is_named_once_however_often_it_is_used() -> None:
+    found = messages(thing(r=Role("r"), s=Role("s"), more=Event("a", to="b", after=timedelta(days=1))))
+    assert ids(found) == ["E023", "E023"]
+    assert any("“r”" in message.msg and "“s”" in message.msg for message in found)

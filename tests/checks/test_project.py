@@ -42,14 +42,16 @@ def test_a_missing_middleware_is_a_warning(settings: Any) -> None:
     assert ACTOR in str(message.hint)
 
 
-def test_a_middleware_that_comes_too_early_is_a_warning(settings: Any) -> None:
-    settings.MIDDLEWARE = [ACTOR, AUTHENTICATION]
+def test_a_middleware_without_users_is_a_warning(settings: Any) -> None:
+    settings.MIDDLEWARE = [ACTOR]
     message = only()
     assert (message.id, type(message)) == ("fsm_lifecycle.W052", Warning)
+    assert AUTHENTICATION in str(message.hint)
 
 
-def test_a_middleware_without_djangos_own_is_fine(settings: Any) -> None:
-    settings.MIDDLEWARE = [ACTOR]
+@pytest.mark.parametrize("order", [[AUTHENTICATION, ACTOR], [ACTOR, AUTHENTICATION]])
+def test_the_order_does_not_matter_for_the_user_is_read_later(settings: Any, order: list[str]) -> None:
+    settings.MIDDLEWARE = order
     assert checks.check_project() == []
 
 

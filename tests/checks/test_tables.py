@@ -102,7 +102,7 @@ DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
     "a value of 65 characters": (
         "E005",
         lambda: thing(c=State("c" * 65, terminal=True), end=Event(b, to="c" * 65)),
-        "c" * 65,
+        "ccc",
     ),
     "a value with a line break": (
         "E005",

@@ -24,7 +24,10 @@ PROJECT = """
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
-        MIDDLEWARE=["fsm_lifecycle.middleware.ActorMiddleware"],
+        MIDDLEWARE=[
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "fsm_lifecycle.middleware.ActorMiddleware",
+        ],
     )
 
     import django

@@ -145,7 +145,7 @@ DEFECTS: dict[str, tuple[list[str], Callable[[Members, Pick], Members]]] = {
     "a reserved argument": (["E014"], bad_event(arguments=Reserved)),
     "a created_by from outside": (["E016", "E032"], bad_event(arguments=Creator, stores=["created_by"])),
     "two default roles": (
-        ["E017", "E023", "E023"],
+        ["E017", "E023"],
         lambda members, pick: {"x": Role("x", default=True), "y": Role("y", default=True)},
     ),
     "a role with an unknown event": (["E018", "E023"], role(may=["fly"])),
