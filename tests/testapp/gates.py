@@ -63,6 +63,8 @@ def change_by_mode(gate: Gate, firing: Firing) -> None:
         gate.save()
     if gate.mode == "edit":
         gate.note = "by effect"
+    if gate.mode == "delete":
+        gate.delete()
     if gate.mode == "refire":
         gate.fire("close", actor=firing.actor)
     if gate.mode == "again":
@@ -99,6 +101,27 @@ class LoadForm(forms.Form):
         return cleaned
 
 
+class BookingForm(forms.Form):
+    """Fields whose values come from Python as often as from a browser."""
+
+    when = forms.SplitDateTimeField()
+    who: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(queryset=None, required=False)
+    sure = forms.BooleanField(required=False)
+    span = forms.DurationField(required=False)
+    price = forms.DecimalField(required=False)
+    details = forms.JSONField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["who"].queryset = Gate.objects.all()  # type: ignore[attr-defined]
+
+
+@guard("Never after a change.")
+def changes_the_arguments(gate: Gate, firing: Firing) -> bool:
+    firing.arguments["load"] = 99  # type: ignore[index]
+    return True
+
+
 @guard("Heavy.")
 def is_heavy(gate: Gate, firing: Firing) -> Any:
     if gate.mode == "raise":
@@ -129,6 +152,8 @@ class Gate(LifecycleModel):
         unlock = Event(shut, to=open, guards=[is_unlocked])
         push = Event(shut, to=open, guards=[is_unlocked, is_small, is_noted], arguments=LoadForm)
         carry = Event(shut, to=open, arguments=LoadForm, stores=["load", "partner"], effects=[write_down])
+        cheat = Event(shut, to=open, arguments=LoadForm, stores=["load"], guards=[changes_the_arguments])
+        book = Event(shut, to=open, arguments=BookingForm)
         swing = Event(shut, to=open, effects=[write_down, change_by_mode])
         break_open = Event(shut, to=open, effects=[write_down, break_down])
         break_late = Event(shut, to=open, effects=[change_and_break_down])

@@ -279,5 +279,5 @@ class Sampled(LifecycleModel):
 
 
 # Imported so that Django finds them.
-from tests.testapp.gates import Gate, Meter, Sketch  # noqa: E402, F401
-from tests.testapp.shapes import Folder, Initialised, Labelled, Lamp, Pump, Watchful  # noqa: E402, F401
+import tests.testapp.gates  # noqa: E402
+import tests.testapp.shapes  # noqa: E402, F401

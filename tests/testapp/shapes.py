@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
@@ -106,3 +109,64 @@ class Folder(Switched):
     count = models.IntegerField(default=0)
     owner = models.ForeignKey(Lamp, null=True, on_delete=models.CASCADE, related_name="folders")
     tags = models.ManyToManyField(Lamp, related_name="tagged")
+
+
+class Person(models.Model):
+    """A concrete parent without a lifecycle."""
+
+    name = models.CharField(max_length=20, default="")
+
+
+class Member(LifecycleModel, Person):  # type: ignore[misc]  # whose ``objects`` counts: ours
+    """A child with a lifecycle of a parent without one: the state stands in the child's table."""
+
+    since = models.DateField(null=True)
+
+    class Lifecycle:
+        guest = State("guest", initial=True)
+        full = State("full member")
+        admit = Event(guest, to=full)
+        leave = Event(full, to=guest)
+
+
+class Badge(Switched):
+    """Its key is another record's."""
+
+    person = models.OneToOneField(Person, primary_key=True, on_delete=models.CASCADE)
+    number = models.IntegerField(default=0)
+
+
+def a_span() -> timedelta:
+    return timedelta(days=1, microseconds=5)
+
+
+def a_moment() -> datetime:
+    return datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def a_clock() -> time:
+    return time(1, 2, 3)
+
+
+class Archive(Switched):
+    """Every kind of column, also those that the database fills in."""
+
+    blob = models.BinaryField(default=b"\x00\xff")
+    span = models.DurationField(default=a_span)
+    moment = models.DateTimeField(default=a_moment)
+    clock = models.TimeField(default=a_clock)
+    address = models.GenericIPAddressField(default="2001:db8::1")
+    token = models.UUIDField(default=uuid.uuid4)
+    ratio = models.FloatField(default=0.1)
+    price = models.DecimalField(max_digits=9, decimal_places=2, default=Decimal("1.50"))
+    flag = models.BooleanField(default=True)
+    url = models.URLField(default="https://example.org/?a=100%25")
+    half = models.GeneratedField(
+        expression=models.F("width") / 2, output_field=models.IntegerField(), db_persist=True
+    )
+    width = models.IntegerField(db_default=10)
+    odd = models.IntegerField(default=1, db_column="select")
+
+    class Meta(Switched.Meta):
+        abstract = False
+        select_on_save = True
