@@ -58,7 +58,7 @@ UNKNOWN = Identity("unknown", "", "")
 
 def is_user(actor: Any) -> bool:
     """Whether ``actor`` is a Django user, also an anonymous or lazily loaded one."""
-    return hasattr(actor, "is_authenticated") and hasattr(actor, "is_active")
+    return hasattr(actor, "is_authenticated") and hasattr(actor, "is_active") and not isinstance(actor, type)
 
 
 def identify(actor: Any) -> Identity:

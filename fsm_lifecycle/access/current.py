@@ -55,4 +55,8 @@ def enter(resolve: Callable[[], Any]) -> Token[Callable[[], Any] | None]:
 
 def leave(token: Token[Callable[[], Any] | None]) -> None:
     """Undo ``enter``."""
-    _current.reset(token)
+    try:
+        _current.reset(token)
+    except ValueError:
+        # A generator that another task closes: its actor was set in a context that is gone.
+        pass

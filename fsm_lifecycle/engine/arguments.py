@@ -24,16 +24,17 @@ def clean(plan: Plan, arguments: Mapping[str, Any] | None) -> tuple[dict[str, An
     if plan.form is None:
         return {}, {name: [f"“{plan.event.label}” takes no arguments."] for name in given}
     known = plan.form.base_fields
+    inputs = {f"{name}{suffix}" for name, field in known.items() for suffix in _suffixes(field.widget)}
     errors = {
         name: [f"“{plan.event.label}” has no argument of this name. It takes {', '.join(known) or 'none'}."]
         for name in given
-        if name not in known
+        if name not in known and name not in inputs
     }
     for name, field in known.items():
         if name in given and isinstance(field.widget, MultiWidget):
-            # Its inputs are called name_0, name_1, …; a program gives the value as it is.
+            # A browser sends its inputs one by one; a program gives the value as it is.
             parts = field.widget.decompress(given.pop(name)) or []
-            given.update({f"{name}_{number}": part for number, part in enumerate(parts)})
+            given.update(zip((f"{name}{suffix}" for suffix in _suffixes(field.widget)), parts, strict=False))
     form = plan.form(data=given, files=given)
     if not form.is_valid():
         for name, texts in form.errors.items():
@@ -41,6 +42,11 @@ def clean(plan: Plan, arguments: Mapping[str, Any] | None) -> tuple[dict[str, An
     if errors:
         return {}, errors
     return dict(form.cleaned_data), {}
+
+
+def _suffixes(widget: Any) -> list[str]:
+    """What a widget with several inputs puts behind the field's name: ``_0``, ``_1``."""
+    return list(widget.widgets_names) if isinstance(widget, MultiWidget) else []
 
 
 def as_error(errors: Mapping[str, list[str]], message: str) -> InvalidArguments:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -134,8 +135,8 @@ def judge(
             source=plan.states[state],
             target=plan.target,
             actor=actor,
-            arguments=cleaned,
-            metadata=metadata or {},
+            arguments=MappingProxyType(dict(cleaned)),
+            metadata=MappingProxyType(dict(metadata or {})),
             cause=cause,
             sequence=getattr(record, SEQUENCE) + 1,
             occurred_at=occurred_at,

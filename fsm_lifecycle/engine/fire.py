@@ -328,6 +328,8 @@ class Attempt:
         run_after_commit(plan.after, self.record, firing, link, self.using)
 
     def _refuse_edits(self, culprit: str) -> None:
+        if self.record.pk is None:
+            return  # the effect deleted the record
         fields = unsaved.edited(self.record, self.binding)
         if fields:
             raise UnsavedChanges(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.utils import timezone
@@ -144,8 +145,8 @@ class Request:
             source=source,
             target=target,
             actor=self.actor,
-            arguments=self.cleaned,
-            metadata=self.metadata,
+            arguments=MappingProxyType(self.cleaned),
+            metadata=MappingProxyType(self.metadata),
             cause=cause,
             sequence=sequence,
             occurred_at=self.occurred_at,
