@@ -7,7 +7,7 @@ actor too. Must not know where the context comes from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
@@ -55,8 +55,6 @@ def enter(resolve: Callable[[], Any]) -> Token[Callable[[], Any] | None]:
 
 def leave(token: Token[Callable[[], Any] | None]) -> None:
     """Undo ``enter``."""
-    try:
+    # ValueError: a generator that another task closes, whose actor was set in a context that is gone.
+    with suppress(ValueError):
         _current.reset(token)
-    except ValueError:
-        # A generator that another task closes: its actor was set in a context that is gone.
-        pass

@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.forms import MultiWidget
 
 from fsm_lifecycle.engine.binding import Plan
-from fsm_lifecycle.exceptions import InvalidArguments
 
 
 def clean(plan: Plan, arguments: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -46,15 +45,7 @@ def clean(plan: Plan, arguments: Mapping[str, Any] | None) -> tuple[dict[str, An
 
 def _suffixes(widget: Any) -> list[str]:
     """What a widget with several inputs puts behind the field's name: ``_0``, ``_1``."""
-    return list(widget.widgets_names) if isinstance(widget, MultiWidget) else []
-
-
-def as_error(errors: Mapping[str, list[str]], message: str) -> InvalidArguments:
-    """The exception for errors of a form."""
-    details = " ".join(
-        f"{name}: {' '.join(texts)}" if name else " ".join(texts) for name, texts in errors.items()
-    )
-    return InvalidArguments(f"{message} {details}".strip(), errors)
+    return list(getattr(widget, "widgets_names", ()))
 
 
 def recordable(values: Mapping[str, Any]) -> dict[str, Any]:

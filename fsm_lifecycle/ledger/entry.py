@@ -19,7 +19,6 @@ from django.utils import timezone
 from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.ledger.body import BodyField, read_body
 from fsm_lifecycle.ledger.exact_text import ExactTextField
-from fsm_lifecycle.ledger.hashing import genesis
 
 #: Why an entry can keep a snapshot.
 REASONS = ("every", "nth", "interval", "terminal", "manual")
@@ -282,14 +281,3 @@ class TransitionLog(AppendOnly):
                 return
             yield entry
             cause = entry.cause
-
-    def hashed(self) -> dict[str, Any]:
-        """The sixteen values that the entry hash covers."""
-        from fsm_lifecycle.ledger.chain import hashed_values
-
-        return hashed_values(self.__dict__)
-
-    @property
-    def is_first(self) -> bool:
-        """Whether the chain of its record begins here."""
-        return bool(self.prev_hash == genesis(self.model_label, self.object_pk))
