@@ -9,11 +9,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from fsm_lifecycle.models import LifecycleModel
 
 from benchmarks.peer_models import Fsm2Invoice, Fsm2LoggedInvoice, MachineInvoice, ViewflowInvoice
 from benchmarks.plain_models import PlainInvoice, PlainLog
 from fsm_lifecycle import Event, State, guard
+from fsm_lifecycle.models import LifecycleModel
 
 __all__ = [
     "Fsm2Invoice",

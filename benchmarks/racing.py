@@ -86,7 +86,7 @@ def _row(heats: list[list[Attempt]], logged: int) -> list[str]:
     errors = {name: count for name, count in outcomes.items() if name not in (WON, REFUSED)}
     shown = ", ".join(f"{count} {name}" for name, count in sorted(errors.items())) or "0"
     speed = Spread.of(speeds)
-    per_second = f"{speed.median:.0f} ({speed.low:.0f}–{speed.high:.0f})"  # noqa: RUF001 - a range
+    per_second = f"{speed.median:.0f} ({speed.low:.0f}–{speed.high:.0f})"
     return [str(len(heats)), str(outcomes[WON]), str(logged), str(outcomes[REFUSED]), shown, per_second]
 
 

@@ -32,7 +32,7 @@ class Spread:
         return cls(median=middle, low=low, high=high)
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"  # noqa: RUF001 - a range
+        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,6 @@ from fsm_lifecycle.access.actors import System, identify, is_user
 from fsm_lifecycle.definition import Table
 
 
-def may_act(actor: Any) -> bool:
-    """Whether ``actor`` may do anything at all: ``System``, or an active, authenticated user."""
-    return isinstance(actor, System) or bool(actor.is_authenticated and actor.is_active)
-
-
 def denial_reason(table: Table, actor: Any) -> str:
     """Why ``actor`` may not fire events of this table; empty when it may."""
     if isinstance(actor, System):
