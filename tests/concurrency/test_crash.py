@@ -1,0 +1,99 @@
+"""A process that fires is killed at random points: no state without its entry, no entry without its state."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+
+from fsm_lifecycle.models import TransitionLog
+from tests.concurrency.crashing import count_lines, fire_until_killed
+from tests.concurrency.outcomes import assert_whole
+from tests.concurrency.racers import CONTEXT, PATIENCE
+from tests.testapp.models import Invoice, Light
+
+#: Processes killed from outside and by themselves, so many at the same time.
+KILLS, AT_ONCE = 100, 4
+#: Seconds after its first firing within which a process is killed from outside.
+LONGEST = 0.15
+
+
+def prepare() -> None:
+    Light.objects.bulk_create(Light(name="shared") for _ in range(20))
+
+
+def batches() -> Iterator[range]:
+    for start in range(0, KILLS, AT_ONCE):
+        yield range(start, start + AT_ONCE)
+
+
+def assert_everything_was_done() -> None:
+    """Every kind of entry was being written, so that each kill could hit one."""
+    log = TransitionLog.objects.all()
+    assert set(log.values_list("kind", flat=True)) == {"created", "transition", "deleted"}
+    events = set(log.exclude(event=None).values_list("event", flat=True))
+    assert events >= {
+        "switch_on",
+        "blink",
+        "send_invoice",
+        "pay",
+        "refund",
+        "place",
+        "activate",
+        "finish",
+        "end",
+    }
+    assert log.count() > KILLS
+
+
+def test_killed_at_a_hundred_moments(database: str) -> None:
+    prepare()
+    chance = random.Random()
+    for batch in batches():
+        children = []
+        for number in batch:
+            ours, theirs = CONTEXT.Pipe(duplex=False)
+            process = CONTEXT.Process(
+                target=fire_until_killed, args=(database, theirs, number, None), daemon=True
+            )
+            process.start()
+            theirs.close()
+            children.append((process, ours))
+        for _, ours in children:
+            assert ours.recv() == "begins"
+        # One after the other, so that the rest goes on among what the killed ones left.
+        for process, ours in children:
+            time.sleep(chance.uniform(0, LONGEST / AT_ONCE * 2))
+            process.kill()
+            process.join(PATIENCE)
+            assert process.exitcode == -signal.SIGKILL, ours.recv()
+            ours.close()
+    assert_everything_was_done()
+    assert_whole(Light, Invoice)
+
+
+def test_killed_at_a_hundred_lines(database: str) -> None:
+    prepare()
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    CONTEXT.Process(target=count_lines, args=(database, theirs), daemon=True).start()
+    most = ours.recv()
+    chance = random.Random()
+    for batch in batches():
+        children = []
+        for number in batch:
+            ours, theirs = CONTEXT.Pipe(duplex=False)
+            lines = chance.randint(1, most)
+            process = CONTEXT.Process(
+                target=fire_until_killed, args=(database, theirs, number, lines), daemon=True
+            )
+            process.start()
+            theirs.close()
+            children.append((process, ours))
+        for process, ours in children:
+            assert ours.recv() == "begins"
+            process.join(PATIENCE)
+            assert process.exitcode == -signal.SIGKILL, ours.recv()
+            ours.close()
+    assert_everything_was_done()
+    assert_whole(Light, Invoice)
