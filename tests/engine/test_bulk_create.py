@@ -58,6 +58,18 @@ def test_a_generator_and_a_batch_size_are_fine() -> None:
     assert Light.objects.bulk_create([]) == []
 
 
+def test_row_by_row_where_the_database_returns_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db import connection
+
+    feature = property(lambda self: False)
+    monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", feature, raising=False)
+    lights = Light.objects.bulk_create([Light(name="a"), Light(name="b")])
+    assert [light.log.count() for light in lights] == [1, 1]
+    assert lights[1].fire("switch_on", actor=ACTOR).sequence == 2
+    doors = Door.objects.bulk_create([Door(code="a"), Door(code="b")])
+    assert doors[1].fire("open_up", actor=ACTOR).sequence == 2
+
+
 @pytest.mark.parametrize("name", ["ignore_conflicts", "update_conflicts"])
 def test_what_hides_which_rows_were_made_is_refused_by_name(name: str) -> None:
     extra: dict[str, Any] = {name: True}
@@ -98,6 +110,14 @@ def test_who_created_them_is_told_for_each(user: User) -> None:
     with acting_as(user):
         (third,) = Invoice.objects.bulk_create([Invoice()])
     assert third.log.get().actor_id == str(user.pk)
+
+
+def test_who_created_them_is_looked_up_once(user: User) -> None:
+    with statements() as sent:
+        Invoice.objects.bulk_create([Invoice(created_by_id=user.pk) for _ in range(20)])
+    assert len(sent) <= 6, sent
+    assert {e.actor_id for e in TransitionLog.objects.all()} == {str(user.pk)}
+    assert {e.actor_label for e in TransitionLog.objects.all()} == {"alice"}
 
 
 def test_the_number_of_statements_does_not_grow_with_the_records() -> None:

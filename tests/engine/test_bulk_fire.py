@@ -204,6 +204,31 @@ def test_a_sliced_ordered_or_joined_queryset_means_its_rows() -> None:
     assert Light.objects.filter(state="on").distinct().fire("switch_off", actor=ACTOR).succeeded == 2
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_queryset_that_locks_combines_or_picks_means_its_rows() -> None:
+    from django.db import connection
+
+    lights(3)
+    assert Light.objects.select_for_update().fire("switch_on", actor=ACTOR).succeeded == 3
+    both: Any = Light.objects.filter(name="0").union(Light.objects.filter(name="1"))
+    assert both.fire("switch_off", actor=ACTOR).succeeded == 2
+    if connection.vendor == "postgresql":
+        picked: Any = Light.objects.order_by("state", "-name").distinct("state")
+        assert picked.fire("blink", actor=ACTOR).total == 2
+
+
+def test_related_managers_fire() -> None:
+    from tests.testapp.shapes import Folder, Lamp
+
+    lamp: Any = Lamp.objects.create()
+    folder = Folder.objects.create(owner=lamp)
+    folder.tags.add(lamp)
+    tags: Any = folder.tags
+    assert lamp.folders.fire("switch_on", actor=ACTOR).succeeded == 1
+    assert tags.fire("switch_on", actor=ACTOR).succeeded == 1
+    assert lamp.folders.select_related("owner").fire("switch_off", actor=ACTOR).succeeded == 1
+
+
 def test_other_keys_and_children_with_a_table_of_their_own() -> None:
     Door.objects.create(code="a")
     Parcel.objects.create()

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 
 from fsm_lifecycle import System, acting_as
+from fsm_lifecycle.ledger.hashing import genesis
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR, rolled_back
 from tests.testapp.gates import Gate
@@ -22,7 +23,7 @@ def test_the_first_entry_leads_from_nothing_to_the_initial_state() -> None:
     assert entry.sequence == light.lifecycle_sequence == 1
     assert light.lifecycle_head == entry.entry_hash
     assert light.state_since == entry.recorded_at
-    assert entry.is_first
+    assert entry.prev_hash == genesis("testapp.light", str(light.pk))
     fresh = Light.objects.get()
     assert (fresh.lifecycle_sequence, fresh.lifecycle_head) == (1, entry.entry_hash)
     assert fresh.state_since == entry.recorded_at

@@ -109,6 +109,15 @@ def test_an_effect_may_fire_another_event_on_its_own_record() -> None:
     assert gate.fire("remove", actor=ACTOR).sequence == 4
 
 
+@pytest.mark.django_db
+def test_an_effect_may_delete_its_own_record() -> None:
+    gate = Gate.objects.create(mode="delete")
+    entry = gate.fire("swing", actor=ACTOR)
+    assert not Gate.objects.exists()
+    entries = TransitionLog.objects.filter(object_pk=entry.object_pk, model_label="testapp.gate")
+    assert [e.kind for e in entries.order_by("sequence")] == ["created", "transition", "deleted"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_after_commit_each_effect_stands_alone(seen: list[Any], caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate.objects.create()

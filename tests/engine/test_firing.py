@@ -10,7 +10,7 @@ from django.utils import timezone as now_in
 from fsm_lifecycle import Event, InvalidArguments, System, UnknownEvent, acting_as
 from fsm_lifecycle.exceptions import ActorRequired
 from fsm_lifecycle.ledger.chain import hashed_values
-from fsm_lifecycle.ledger.hashing import entry_hash
+from fsm_lifecycle.ledger.hashing import entry_hash, genesis
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR
 from tests.testapp.models import Door, Invoice, Light, Parcel
@@ -59,7 +59,7 @@ def test_entries_are_chained() -> None:
         light.fire(event, actor=ACTOR)
 
     first, *rest = light.log
-    assert first.is_first
+    assert first.prev_hash == genesis("testapp.light", str(light.pk))
     assert [e.sequence for e in light.log] == [1, 2, 3, 4]
     for previous, entry in zip([first, *rest], rest, strict=False):
         assert entry.prev_hash == previous.entry_hash

@@ -115,3 +115,25 @@ def test_a_copy_into_the_other_database_begins_anew_or_is_adopted() -> None:
     assert Light.objects.using("other").get().state == "on"
     assert light.log.count() == 2
     assert connections["other"].alias == "other"
+
+
+class ReadsElsewhere:
+    """Reads come from a copy of the database, writes go to the default one."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return "other" if model is Light else None
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+    def allow_relation(self, *args: Any, **hints: Any) -> bool:
+        return True
+
+
+def test_a_record_that_was_read_from_a_copy_is_fired_where_the_router_writes(settings: Any) -> None:
+    light = Light.objects.create()
+    settings.DATABASE_ROUTERS = [ReadsElsewhere()]
+    light._state.db = "other"
+    entry = light.fire("switch_on", actor=ACTOR)
+    assert entry._state.db == "default"
+    assert Light.objects.using("default").get().state == "on"
