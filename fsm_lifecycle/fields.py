@@ -61,7 +61,7 @@ class StateDescriptor(DeferredAttribute):
             return
         if getattr(instance, name) == value:  # loads it where it was deferred
             return
-        raise self.field.refusal(f"{instance} cannot be set to {value!r}")
+        raise self.field.refusal(f"{type(instance).__name__} {instance.pk} cannot be set to {value!r}")
 
 
 class StateField(FSMField):  # type: ignore[misc, unused-ignore]

@@ -30,7 +30,7 @@ from fsm_lifecycle.engine.effects import run_after_commit
 from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
-from fsm_lifecycle.engine.transactions import is_busy, writing
+from fsm_lifecycle.engine.transactions import busy_is_stale, is_busy, writing
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnknownEvent
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
@@ -104,11 +104,14 @@ def fire_many(
         raise error
     rows._for_write = True  # type: ignore[attr-defined]
     batch = uuid.uuid4().hex
-    request = Request(plan, who, arguments=arguments, metadata={**(metadata or {}), "batch": batch})
+    request = Request(plan, who, arguments=arguments, metadata=metadata, batch=batch)
     work = _Work(binding, request, rows.db, arguments)
-    keys = keys_of(rows, binding)
     results: list[RecordResult] = []
-    with collecting():
+    with (
+        busy_is_stale(f"“{plan.event.label}” on many {binding.model._meta.verbose_name_plural}"),
+        collecting(),
+    ):
+        keys = keys_of(rows, binding)
         try:
             with writing(rows.db, savepoint=True) if all_or_nothing else nullcontext():
                 for start in range(0, len(keys), batch_size):

@@ -105,23 +105,30 @@ def judge(
     expected_state: str | None = None,
     expected_sequence: int | None = None,
     stale: str = "",
+    foreign: str = "",
     metadata: Mapping[str, Any] | None = None,
     cause: str | None = None,
     occurred_at: Any = None,
 ) -> Decision:
     """Evaluate every rule in the order of the codes. ``cleaned=None``: the arguments are not known yet.
 
-    ``stale`` says why the caller's copy is not what the database holds, where that is known.
+    ``stale`` says why the caller's copy is not what the database holds, ``foreign`` why the row follows another
+    table, where that is known.
     """
     state = getattr(record, binding.state_name)
-    simple = actor is None and expected_state is None and expected_sequence is None and not (stale or errors)
+    simple = (
+        actor is None
+        and expected_state is None
+        and expected_sequence is None
+        and not (stale or foreign or errors)
+    )
     denials: list[Denial] = []
     if simple:
         if (answer := _same_each_time(binding, plan, state)) is not None:
             return answer
     else:
         stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
-        denials = list(_before_guards(binding, plan, state, actor, stale))
+        denials = list(_before_guards(binding, plan, state, actor, stale, foreign))
         may_ask = not denials
         for name, texts in (errors or {}).items():
             denials.extend(Denial("invalid_arguments", text, name) for text in texts)
@@ -178,13 +185,17 @@ def _same_each_time(binding: Binding, plan: Plan, state: str) -> Decision | None
     return plan.denied[key]
 
 
-def _before_guards(binding: Binding, plan: Plan, state: str, actor: Any, stale: str) -> Iterator[Denial]:
+def _before_guards(
+    binding: Binding, plan: Plan, state: str, actor: Any, stale: str, foreign: str
+) -> Iterator[Denial]:
     """What must fit before guards are asked: their reasons are not for others."""
     if actor is not None and (reason := denial_reason(binding.table, actor)):
         yield Denial("access_denied", reason, plan.name)
     if stale:
         yield Denial("stale_state", stale, plan.name)
-    if state not in plan.sources:
+    if foreign:
+        yield Denial("wrong_state", foreign, plan.name)
+    elif state not in plan.sources:
         yield _wrong_state(binding, plan, state)
 
 

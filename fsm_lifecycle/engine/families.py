@@ -12,7 +12,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
 from fsm_lifecycle.engine.binding import Binding
-from fsm_lifecycle.exceptions import InvalidTransition
 
 
 def children_with_own_table(binding: Binding) -> list[type[Model]]:
@@ -28,8 +27,8 @@ def children_with_own_table(binding: Binding) -> list[type[Model]]:
     return found
 
 
-def refuse_child_of_another_table(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> None:
-    """Raise when the row belongs to a child that has its own table, and name the child.
+def foreign_child(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> str:
+    """Why a row cannot be fired through this model: it belongs to a child with its own table. Empty when it can.
 
     Costs one statement for each such child, and nothing where there is none.
     """
@@ -38,10 +37,8 @@ def refuse_child_of_another_table(binding: Binding, connection: BaseDatabaseWrap
     for child in binding.children:
         if QuerySet(child, using=connection.alias).filter(pk=key).exists():
             name = child._meta.verbose_name
-            raise InvalidTransition(
-                f"{binding.describe(key)} is a {name} and follows that model's own lifecycle. Load it as "
-                f"{child.__name__} and fire there."
-            )
+            return f"It is a {name} and follows that model's own lifecycle. Load it as {child.__name__} and fire there."
+    return ""
 
 
 def most_specific(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> Binding:

@@ -28,11 +28,11 @@ from fsm_lifecycle.engine.decide import unknown_event
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.effects import run_after_commit, run_inside
 from fsm_lifecycle.engine.errors import error_for
-from fsm_lifecycle.engine.families import refuse_child_of_another_table
+from fsm_lifecycle.engine.families import foreign_child
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
-from fsm_lifecycle.engine.transactions import is_busy, is_conflict, writing
-from fsm_lifecycle.exceptions import StaleState, UnsavedChanges
+from fsm_lifecycle.engine.transactions import busy_is_stale, is_conflict, writing
+from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnsavedChanges
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.body import seal
 from fsm_lifecycle.ledger.canonical import Unrecordable
@@ -61,7 +61,8 @@ def fire(
     who = required_actor(actor)
     using = router.db_for_write(binding.model, instance=record)
     _refuse_unsaved(binding, record)
-    known = _load_link(binding, record)
+    with busy_is_stale(f"{binding.describe(record)}: “{getattr(event, 'name', event)}”"):
+        known = _load_link(binding, record)
     plan = binding.plan(event)
     if plan is None:
         decision = unknown_event(binding, event, record.__dict__[binding.state_name])
@@ -131,18 +132,14 @@ class Attempt:
     def run(self) -> TransitionLog:
         """Carry it out, again where another transaction was in the way."""
         nested = connections[self.using].in_atomic_block
-        with collecting() if self.plan.inside else nullcontext():
+        what = f"{self._name}: “{self.plan.event.label}”"
+        with busy_is_stale(what), collecting() if self.plan.inside else nullcontext():
             for tries_left in reversed(range(TRIES)):
                 try:
                     return self._once()
                 except DatabaseError as error:
-                    if not is_busy(error):
-                        raise
                     if nested or self.effects_began or not tries_left or not is_conflict(error):
-                        raise StaleState(
-                            f"{self._name}: “{self.plan.event.label}” was not done, because another transaction "
-                            f"held the record or the database. Load it again and try again."
-                        ) from error
+                        raise
                     time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads contenders, no secret
         raise AssertionError("unreachable")  # pragma: no cover
 
@@ -162,7 +159,8 @@ class Attempt:
 
     def _once(self) -> TransitionLog:
         plan, request = self.plan, self.request
-        refuse_child_of_another_table(self.binding, connections[self.using], self.key)
+        if reason := foreign_child(self.binding, connections[self.using], self.key):
+            raise self._refused(self.request.judge(self.binding, self.record, foreign=reason))
         if (repeated := self._earlier()) is not None:
             return repeated
         kept = memory.Memory(self.record)
@@ -179,8 +177,11 @@ class Attempt:
         # Another request with this key may have won while this one was under way.
         if decision.denials[0].code == "stale_state" and (repeated := self._earlier()) is not None:
             return repeated
-        refuse(self.record, request.actor, decision, self.using)
-        raise error_for(self.binding, self.record, decision)
+        raise self._refused(decision)
+
+    def _refused(self, decision: Decision) -> LifecycleError:
+        refuse(self.record, self.request.actor, decision, self.using)
+        return error_for(self.binding, self.record, decision)
 
     # Two ways to the same end
 

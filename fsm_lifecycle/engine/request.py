@@ -42,6 +42,7 @@ class Request:
         expected_state: str | None = None,
         expected_sequence: int | None = None,
         snapshot: bool | None = None,
+        batch: str | None = None,
     ) -> None:
         self.plan = plan
         self.actor = actor
@@ -52,9 +53,14 @@ class Request:
         self.identity: Identity = identify(actor)
         self.cleaned: dict[str, Any]
         self.errors: dict[str, list[str]]
-        self.cleaned, self.errors = clean(plan, arguments) if arguments or plan.form else ({}, {})
+        self.cleaned, self.errors = {}, {}
+        given = self._mapping("arguments", arguments)
+        if given or (plan.form and not self.errors):
+            self.cleaned, self.errors = clean(plan, given)
         self.kept = recordable(self.cleaned) if self.cleaned else {}
         self.metadata = self._mapping("metadata", metadata)
+        if batch is not None:
+            self.metadata["batch"] = batch
         self.occurred_at = self._moment(occurred_at)
         self.salts: dict[str, str] = {}
         self.parts: dict[str, Any] = {}
@@ -118,7 +124,9 @@ class Request:
         """The cleaned arguments that become field values."""
         return {f.name: self.cleaned.get(f.name) for f in self.plan.stores}
 
-    def judge(self, binding: Binding, row: Any, *, stale: str = "", cause: str | None = None) -> Decision:
+    def judge(
+        self, binding: Binding, row: Any, *, stale: str = "", foreign: str = "", cause: str | None = None
+    ) -> Decision:
         """The decision about this request on a row."""
         return judge(
             binding,
@@ -130,6 +138,7 @@ class Request:
             expected_state=self.expected_state,
             expected_sequence=self.expected_sequence,
             stale=stale,
+            foreign=foreign,
             metadata=self.metadata,
             cause=cause,
             occurred_at=self.occurred_at,

@@ -13,6 +13,8 @@ from typing import Any
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from fsm_lifecycle.exceptions import StaleState
+
 # Refused at once, because two transactions cannot both go on: worth another try.
 # SQLite: SQLITE_BUSY_SNAPSHOT, https://www.sqlite.org/rescode.html. PostgreSQL: serialization_failure,
 # deadlock_detected, https://www.postgresql.org/docs/current/errcodes-appendix.html. MariaDB and MySQL:
@@ -45,6 +47,20 @@ def is_busy(error: BaseException) -> bool:
     if code in _CONFLICTS or code in _TIMEOUTS:
         return True
     return isinstance(error.__cause__, sqlite3.Error) and isinstance(code, int) and code & 0xFF in _TIMEOUTS
+
+
+@contextmanager
+def busy_is_stale(what: str) -> Iterator[None]:
+    """Inside, a database that is too busy raises ``StaleState``; ``what`` names what was not done."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not is_busy(error):
+            raise
+        raise StaleState(
+            f"{what} was not done, because another transaction held the record or the database. Load it again and "
+            f"try again."
+        ) from error
 
 
 @contextmanager

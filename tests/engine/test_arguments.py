@@ -1,11 +1,12 @@
 """Arguments: declared once as a form, used by guards, effects, log and columns."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from fsm_lifecycle import InvalidArguments
+from fsm_lifecycle import GuardFailed, InvalidArguments
 from tests.acting import ACTOR, memory_of
 from tests.testapp.gates import Gate
 from tests.testapp.models import Invoice, Light
@@ -135,3 +136,60 @@ def test_an_event_without_arguments_records_none() -> None:
     entry = Light.objects.create().fire("switch_on", actor=ACTOR)
     assert entry.arguments == {}
     assert set(entry.fields) == {"actor"}
+
+
+def test_values_from_python_are_taken_as_well_as_those_from_a_browser() -> None:
+    moment = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    for given in (
+        {
+            "when": moment,
+            "sure": True,
+            "span": timedelta(hours=2),
+            "price": Decimal("1.50"),
+            "details": {"a": 1},
+        },
+        {
+            "when_0": "2026-11-20",
+            "when_1": "09:30",
+            "sure": "on",
+            "span": "02:00:00",
+            "price": "1.50",
+            "details": '{"a": 1}',
+        },
+    ):
+        gate = Gate.objects.create()
+        kept = gate.fire("book", actor=ACTOR, arguments={**given, "who": [gate.pk]}).arguments
+        who = kept.pop("who")
+        assert kept == {
+            "when": moment,
+            "sure": True,
+            "span": timedelta(hours=2),
+            "price": Decimal("1.50"),
+            "details": {"a": 1},
+        }
+        assert [ref.pk for ref in gate.log.last().arguments["who"]] == [str(gate.pk)]  # type: ignore[union-attr]
+        assert len(who) == 1
+
+
+def test_a_guard_or_an_effect_cannot_change_the_arguments(seen: list[Any]) -> None:
+    gate = Gate.objects.create()
+    with pytest.raises(GuardFailed) as caught:
+        gate.fire("cheat", actor=ACTOR, arguments={"load": 1})
+    assert caught.value.code == "guard_error"
+    gate.fire("carry", actor=ACTOR, arguments={"load": 1}, metadata={"a": 1})
+    firing = seen[-1][4]
+    for mapping in (firing.arguments, firing.metadata):
+        with pytest.raises(TypeError):
+            mapping["load"] = 99
+    assert firing.arguments["load"] == 1
+
+
+@pytest.mark.parametrize("name", ["arguments", "metadata", "observations"])
+@pytest.mark.parametrize("value", [[1], "text", 3])
+def test_what_is_no_mapping_is_refused(name: str, value: Any) -> None:
+    gate = Gate.objects.create()
+    options: dict[str, Any] = {"arguments": {"load": 1}, name: value}
+    with pytest.raises(InvalidArguments) as caught:
+        gate.fire("carry", actor=ACTOR, **options)
+    assert name in caught.value.errors
+    assert gate.log.count() == 1

@@ -48,6 +48,16 @@ def test_the_error_names_record_value_and_remedy() -> None:
     assert isinstance(caught.value, LifecycleError)
 
 
+def test_the_message_does_not_need_the_hosts_str(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any) -> str:
+        raise RuntimeError("a text that needs what is not there yet")
+
+    light = Light.objects.create()
+    monkeypatch.setattr(Light, "__str__", broken)
+    with pytest.raises(DirectStateChange, match=f"Light {light.pk}"):
+        light.state = "on"
+
+
 def test_assigning_the_same_state_is_allowed() -> None:
     light = Light.objects.create()
     light.state = "off"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fsm_lifecycle import InvalidTransition, UnknownEvent
-from fsm_lifecycle.models import TransitionLog
+from fsm_lifecycle.models import RefusedAttempt, TransitionLog
 from tests.acting import ACTOR
 from tests.testapp.models import DisputedInvoice, Document, Invoice, Report, Treaty
 from tests.testapp.shapes import Lamp, Pump
@@ -85,11 +85,16 @@ def test_firing_through_a_base_class_a_row_of_a_child_with_its_own_table_is_refu
 ):
     treaty = Treaty.objects.create(title="t")
     document = Document.objects.get(pk=treaty.pk)
-    with pytest.raises(InvalidTransition, match="Treaty"):
+    with pytest.raises(InvalidTransition, match="Treaty") as caught:
         document.fire("finish", actor=ACTOR)
+    assert "Finish" in str(caught.value)
+    assert caught.value.code == "wrong_state"
+    assert RefusedAttempt.objects.get().code == "wrong_state"
     assert document.state == "draft"
     (result,) = Document.objects.all().fire("finish", actor=ACTOR).results
     assert not result.ok
+    assert [d.code for d in result.denials] == ["wrong_state"]
+    assert "Treaty" in result.denials[0].reason
     assert treaty.log.count() == 1
 
 
