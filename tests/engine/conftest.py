@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.testapp.gates import SEEN
+from tests.testapp.gates import ORDERS, SEEN
 from tests.testapp.models import JOURNAL
 
 
 @pytest.fixture(autouse=True)
 def _empty_journals() -> Iterator[None]:
     SEEN.clear()
+    ORDERS.clear()
     JOURNAL.clear()
     yield
     SEEN.clear()
+    ORDERS.clear()
     JOURNAL.clear()
 
 

@@ -11,7 +11,7 @@ from fsm_lifecycle import InvalidArguments, UnsavedChanges
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR
 from tests.testapp.gates import Gate
-from tests.testapp.models import Light, Parcel
+from tests.testapp.models import Door, Light, Parcel
 from tests.testapp.shapes import Archive, Badge, Member, Person
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +137,37 @@ def test_a_state_that_the_table_no_longer_has() -> None:
     light.name = "x"
     light.save()
     assert Light.objects.stuck(days=0).count() == 0
+
+
+def test_keys_of_any_text() -> None:
+    for code in ("a'b\"c%s \\\\ ü 🚪", "100 %", "a;b--", " leading"):
+        door = Door.objects.create(code=code)
+        assert door.fire("open_up", actor=ACTOR).object_pk == code
+        assert Door.objects.filter(code=code).fire("close", actor=ACTOR).succeeded == 1
+        door.refresh_from_db()
+        assert [e.event for e in door.log] == [None, "open_up", "close"]
+        door.delete()
+    assert TransitionLog.objects.filter(kind="deleted").count() == 4
+
+
+def test_keys_that_differ_only_in_case_or_blanks_have_logs_of_their_own() -> None:
+    from django.db import connection
+
+    if connection.vendor == "mysql":
+        pytest.skip("MariaDB takes such keys for one")
+    a, b, c = (Door.objects.create(code=code) for code in ("a", "A", "a "))
+    a.fire("open_up", actor=ACTOR)
+    assert (a.log.count(), b.log.count(), c.log.count()) == (2, 1, 1)
+
+
+def test_more_records_than_a_statement_has_room_for() -> None:
+    Light.objects.bulk_create([Light() for _ in range(2500)])
+    result = Light.objects.all().fire("switch_on", actor=ACTOR, batch_size=5000)
+    assert result.succeeded == Light.objects.in_state("on").count() == 2500
+
+
+def test_firing_while_iterating() -> None:
+    Light.objects.bulk_create([Light() for _ in range(5)])
+    for light in Light.objects.iterator(chunk_size=2):
+        light.fire("switch_on", actor=ACTOR)
+    assert Light.objects.in_state("on").count() == 5

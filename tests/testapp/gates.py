@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,9 @@ from django.utils.translation import gettext_lazy
 
 from fsm_lifecycle import Branch, Event, Firing, Snapshot, State, effect, guard, on_commit
 from fsm_lifecycle.models import LifecycleModel
+
+#: What the effect of ``obey`` does, put there by a test. Cleared by the ``seen`` fixture.
+ORDERS: list[Callable[[Gate, Firing], object]] = []
 
 #: What guards and effects saw, for tests to look at. Cleared by the ``seen`` fixture.
 SEEN: list[tuple[Any, ...]] = []
@@ -69,6 +73,11 @@ def change_by_mode(gate: Gate, firing: Firing) -> None:
         gate.fire("close", actor=firing.actor)
     if gate.mode == "again":
         gate.fire("pass_by", actor=firing.actor)
+
+
+def do_as_told(gate: Gate, firing: Firing) -> None:
+    for order in ORDERS:
+        order(gate, firing)
 
 
 def log_after(gate: Gate, firing: Firing) -> None:
@@ -157,6 +166,7 @@ class Gate(LifecycleModel):
         swing = Event(shut, to=open, effects=[write_down, change_by_mode])
         break_open = Event(shut, to=open, effects=[write_down, break_down])
         break_late = Event(shut, to=open, effects=[change_and_break_down])
+        obey = Event(shut, to=open, effects=[do_as_told])
         announce = Event(shut, to=open, effects=[on_commit(break_after), on_commit(log_after)])
         open_and_shut = Event(shut, to=open, effects=[on_commit(fire_after)])
         choose = Event(
