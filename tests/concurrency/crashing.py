@@ -1,7 +1,8 @@
 """Owns a process that fires in a loop until it is killed, in every way in which entries come to be.
 
-It is killed from outside at any moment, or it kills itself when the interpreter reaches a line chosen beforehand,
-so that moments without waiting come up as often as those in the database. Must not know what is left behind.
+It is killed from outside at any moment, or it kills itself right before or after a statement or commit chosen
+beforehand, so that what lies between two of them comes up as often as waiting for the database. Must not know what is
+left behind.
 """
 
 from __future__ import annotations
@@ -13,24 +14,31 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from tests.concurrency.racers import join
 
-#: Lines of these are counted: all that runs between the call of ``fire()`` and the driver.
-COUNTED = (f"{os.sep}fsm_lifecycle{os.sep}", f"{os.sep}django{os.sep}db{os.sep}")
+#: The functions of Django through which everything goes to the database. Their beginning and end are the points.
+COUNTED = {
+    "execute": "utils.py",
+    "executemany": "utils.py",
+    "_commit": "base.py",
+    "_rollback": "base.py",
+}
+DJANGO = str(Path("django", "db", "backends"))
 
 
-def fire_until_killed(database: str, end: Connection, seed: int, lines: int | None) -> None:
-    """Fire until killed; with ``lines``, by this process itself after so many lines. Sends what went wrong."""
+def fire_until_killed(database: str, end: Connection, seed: int, points: int | None) -> None:
+    """Fire until killed; with ``points``, by this process itself at that point. Sends what went wrong."""
     join(database)
     chance = random.Random(seed)
     ways = _ways(chance)
     end.send("begins")
     try:
-        if lines is not None:
-            sys.settrace(_Countdown(lines).trace)
+        if points is not None:
+            sys.settrace(_Countdown(points).trace)
         while True:
             chance.shuffle(ways)
             for way in ways:
@@ -41,8 +49,8 @@ def fire_until_killed(database: str, end: Connection, seed: int, lines: int | No
         raise
 
 
-def count_lines(database: str, end: Connection) -> None:
-    """Send how many lines one firing of each kind runs through."""
+def count_points(database: str, end: Connection) -> None:
+    """Send how many points one firing of each kind passes."""
     join(database)
     ways = _ways(random.Random(0))
     for way in ways:
@@ -56,25 +64,29 @@ def count_lines(database: str, end: Connection) -> None:
 
 
 class _Countdown:
-    """Kills this process when so many lines have run."""
+    """Kills this process at a point so many points from now."""
 
-    def __init__(self, lines: int) -> None:
-        self.left = lines
-        self.counts: dict[str, bool] = {}
+    def __init__(self, points: int) -> None:
+        self.left = points
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        name = frame.f_code.co_filename
-        counted = self.counts.get(name)
-        if counted is None:
-            counted = self.counts[name] = any(part in name for part in COUNTED)
-        return self.line if counted else None
+        code = frame.f_code
+        where = COUNTED.get(code.co_name)
+        if where is None or not code.co_filename.endswith(where) or DJANGO not in code.co_filename:
+            return None
+        frame.f_trace_lines = False
+        self.passed()
+        return self.inside
 
-    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.left -= 1
-            if self.left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return self.line
+    def inside(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return":
+            self.passed()
+        return self.inside
+
+    def passed(self) -> None:
+        self.left -= 1
+        if self.left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _unless_refused(way: Callable[[], Any]) -> None:

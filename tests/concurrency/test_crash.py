@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from fsm_lifecycle.models import TransitionLog
-from tests.concurrency.crashing import count_lines, fire_until_killed
+from tests.concurrency.crashing import count_points, fire_until_killed
 from tests.concurrency.outcomes import assert_whole
 from tests.concurrency.racers import CONTEXT, PATIENCE
 from tests.testapp.models import Invoice, Light
@@ -73,19 +73,19 @@ def test_killed_at_a_hundred_moments(database: str) -> None:
     assert_whole(Light, Invoice)
 
 
-def test_killed_at_a_hundred_lines(database: str) -> None:
+def test_killed_before_and_after_a_hundred_statements(database: str) -> None:
     prepare()
     ours, theirs = CONTEXT.Pipe(duplex=False)
-    CONTEXT.Process(target=count_lines, args=(database, theirs), daemon=True).start()
+    CONTEXT.Process(target=count_points, args=(database, theirs), daemon=True).start()
     most = ours.recv()
-    chance = random.Random()
+    assert most > KILLS
+    points = random.sample(range(1, most + 1), KILLS)
     for batch in batches():
         children = []
         for number in batch:
             ours, theirs = CONTEXT.Pipe(duplex=False)
-            lines = chance.randint(1, most)
             process = CONTEXT.Process(
-                target=fire_until_killed, args=(database, theirs, number, lines), daemon=True
+                target=fire_until_killed, args=(database, theirs, number, points[number]), daemon=True
             )
             process.start()
             theirs.close()
