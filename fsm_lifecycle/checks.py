@@ -26,7 +26,6 @@ from fsm_lifecycle.models import LifecycleModel
 from fsm_lifecycle.preparation import NoDeclaration
 
 ACTOR_MIDDLEWARE = "fsm_lifecycle.middleware.ActorMiddleware"
-AUTHENTICATION_MIDDLEWARE = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
 def register_all() -> None:
@@ -87,7 +86,7 @@ def model_defects(model: type[LifecycleModel]) -> Iterator[Defect]:
 
 def _family_label(binding: Binding) -> Iterator[Defect]:
     own = binding.table.options.get("label")
-    if own and own != binding.label:
+    if isinstance(own, str) and own and own != binding.label:
         yield Defect(
             "E041",
             f"Lifecycle.label is “{own}”, but {binding.model.__name__} shares the log of {binding.owner.__name__}, "
@@ -232,12 +231,6 @@ def _middleware() -> Iterator[CheckMessage]:
             "ActorMiddleware is not in MIDDLEWARE, so fire() needs actor=... in every view.",
             hint=f'Add "{ACTOR_MIDDLEWARE}" after AuthenticationMiddleware.',
             id="fsm_lifecycle.W051",
-        )
-    elif AUTHENTICATION_MIDDLEWARE not in middleware:
-        yield checks.Warning(
-            "ActorMiddleware is there without AuthenticationMiddleware, so a request has no user who could act.",
-            hint=f'Add "{AUTHENTICATION_MIDDLEWARE}" before it.',
-            id="fsm_lifecycle.W052",
         )
 
 

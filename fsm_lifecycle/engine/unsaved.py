@@ -36,8 +36,14 @@ def loaded_values(record: Any) -> dict[str, Any]:
 
 
 def edited(record: Any, binding: Binding) -> list[str]:
-    """The names of fields whose value in memory is not the one that was loaded or saved."""
-    names, values = getattr(record._state, "lifecycle_loaded", ((), ()))
+    """The names of fields whose value in memory is not the one that was loaded or saved.
+
+    Of a record that Django put together from another (a child's parent) nothing is known, and nothing named.
+    """
+    loaded = getattr(record._state, "lifecycle_loaded", None)
+    if loaded is None:
+        return []
+    names, values = loaded
     now = record.__dict__
     get = now.get
     suspects = []

@@ -42,13 +42,6 @@ def test_a_missing_middleware_is_a_warning(settings: Any) -> None:
     assert ACTOR in str(message.hint)
 
 
-def test_a_middleware_without_users_is_a_warning(settings: Any) -> None:
-    settings.MIDDLEWARE = [ACTOR]
-    message = only()
-    assert (message.id, type(message)) == ("fsm_lifecycle.W052", Warning)
-    assert AUTHENTICATION in str(message.hint)
-
-
 @pytest.mark.parametrize("order", [[AUTHENTICATION, ACTOR], [ACTOR, AUTHENTICATION]])
 def test_the_order_does_not_matter_for_the_user_is_read_later(settings: Any, order: list[str]) -> None:
     settings.MIDDLEWARE = order
