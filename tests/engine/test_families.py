@@ -104,6 +104,14 @@ def test_a_row_of_the_base_class_itself_is_not_refused() -> None:
     assert document.fire("finish", actor=ACTOR).to_state == "final"
 
 
+def test_the_parent_that_django_makes_from_a_child_can_be_fired() -> None:
+    report = Report.objects.create(title="r")
+    parent: Any = report.document_ptr
+    assert parent.log.count() == 1
+    assert parent.fire("finish", actor=ACTOR).to_state == "final"
+    assert Report.objects.get().state == "final"
+
+
 def test_a_proxy_adds_states_and_events_to_the_same_rows() -> None:
     invoice = DisputedInvoice.objects.create(amount=1, client_name="Ann")
     invoice.fire("send_invoice", actor=ACTOR)
