@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from fsm_lifecycle.engine import beginnings, statements
@@ -38,11 +38,13 @@ def adopt_rows(
     waiting: models.QuerySet[Any] = (
         models.QuerySet(binding.owner, using=using).filter(**{SEQUENCE: 0}).order_by("pk")
     )
+    # Without row locks the transaction has the whole file.
+    locked = waiting.select_for_update() if connections[using].features.has_select_for_update else waiting
     total = waiting.count()
     done = 0
     while True:
         with writing(using, savepoint=False) as connection, adopting(reason):
-            rows = list(waiting[:BATCH])
+            rows = list(locked[:BATCH])
             if not rows:
                 return done
             _begin(binding, connection, rows)

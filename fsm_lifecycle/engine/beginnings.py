@@ -100,12 +100,12 @@ def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[A
     else:
         chain.insert_many(connection, rows)
     links = [
-        (binding.key_of(record), now, row["sequence"], row["entry_hash"])
+        (binding.key_of(record), row["sequence"], row["entry_hash"])
         for record, row in zip(records, rows, strict=True)
     ]
-    statements.set_link(binding, connection, links)
-    for record, (_, since, sequence, head) in zip(records, links, strict=True):
-        record.__dict__.update({SINCE: since, SEQUENCE: sequence, HEAD: head})
+    statements.set_link(binding, connection, now, links)
+    for record, (_, sequence, head) in zip(records, links, strict=True):
+        record.__dict__.update({SINCE: now, SEQUENCE: sequence, HEAD: head})
 
 
 def _first_entry(

@@ -126,25 +126,39 @@ def move(
 
 
 def set_link(
-    binding: Binding, connection: BaseDatabaseWrapper, links: Sequence[tuple[Any, datetime, int, str]]
+    binding: Binding, connection: BaseDatabaseWrapper, since: datetime, links: Sequence[tuple[Any, int, str]]
 ) -> None:
-    """Give rows at sequence 0 their first link: (key, since, sequence, head) each."""
+    """Give rows at sequence 0 their first link: (key, sequence, head) each."""
     quote = connection.ops.quote_name
-    since, sequence, head = (_column(binding, name, connection) for name in (SINCE, SEQUENCE, HEAD))
-    sql = (
-        f"UPDATE {quote(binding.owner._meta.db_table)} SET {since} = %s, {sequence} = %s, {head} = %s "  # noqa: S608
-        f"WHERE {quote(binding.key_column)} = %s AND {sequence} = 0"
-    )
-    adapt = connection.ops.adapt_datetimefield_value
-    rows = [
-        (adapt(moment), number, hash_, binding.pk.get_db_prep_value(key, connection))
-        for key, moment, number, hash_ in links
-    ]
+    table, pk = quote(binding.owner._meta.db_table), quote(binding.key_column)
+    at, sequence, head = (_column(binding, name, connection) for name in (SINCE, SEQUENCE, HEAD))
+    moment = connection.ops.adapt_datetimefield_value(since)
     with connection.cursor() as cursor:
-        if len(rows) == 1:
-            cursor.execute(sql, rows[0])
+        if connection.vendor == "postgresql" and len(links) > 1:
+            rows = [{"k": key, "n": number, "head": hash_} for key, number, hash_ in links]
+            cursor.execute(
+                f"UPDATE {table} AS t SET {at} = %s, {sequence} = v.n, {head} = v.head "  # noqa: S608
+                f"FROM json_to_recordset(%s::json) AS v(k {_key_type(binding, connection)}, n bigint, head text) "
+                f"WHERE t.{pk} = v.k AND t.{sequence} = 0",
+                [moment, document(rows)],
+            )
         else:
-            cursor.executemany(sql, rows)
+            cursor.executemany(
+                f"UPDATE {table} SET {at} = %s, {sequence} = %s, {head} = %s WHERE {pk} = %s AND {sequence} = 0",  # noqa: S608
+                [
+                    (moment, number, hash_, binding.pk.get_db_prep_value(key, connection))
+                    for key, number, hash_ in links
+                ],
+            )
+        if cursor.rowcount != len(links):
+            raise IntegrityError(
+                f"{len(links)} new {binding.label} rows were to be linked, and {cursor.rowcount} were. Nothing was done."
+            )
+
+
+def _key_type(binding: Binding, connection: BaseDatabaseWrapper) -> str:
+    """The PostgreSQL type of the key."""
+    return str(binding.pk.db_type(connection))
 
 
 def unlink(binding: Binding, connection: BaseDatabaseWrapper, keys: Sequence[Any]) -> None:
@@ -208,7 +222,7 @@ def _move_document_sql(binding: Binding, connection: BaseDatabaseWrapper, stores
             _column(binding, name, connection) for name in (binding.state_name, SINCE, SEQUENCE, HEAD)
         )
         stored = "".join(f", {quote(f.column)} = %s" for f in stores)
-        key_type = str(binding.pk.db_type(connection)).split(" ")[0]
+        key_type = _key_type(binding, connection)
         sql = (
             f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = CASE WHEN t.{state} = v.target "  # noqa: S608
             f"THEN t.{since} ELSE %s END{stored}, {state} = v.target, "
