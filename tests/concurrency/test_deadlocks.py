@@ -51,6 +51,7 @@ def test_an_effect_that_survives_a_deadlock_elsewhere_does_not_hide_that_all_was
     order.refresh_from_db()
     assert told.won == (order.state == "done"), told
     assert results[0]["memory"] == order.state
+    assert results[0]["entries"] == int(told.won)
     assert_whole(Order, Contract)
 
 
