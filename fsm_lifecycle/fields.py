@@ -61,7 +61,9 @@ class StateDescriptor(DeferredAttribute):
             return
         if getattr(instance, name) == value:  # loads it where it was deferred
             return
-        raise self.field.refusal(f"{type(instance).__name__} {instance.pk} cannot be set to {value!r}")
+        raise self.field.refusal(
+            f"{type(instance).__name__} {instance.pk}: {self.field.name} cannot be set to {value!r}"
+        )
 
 
 class StateField(FSMField):  # type: ignore[misc, unused-ignore]
@@ -85,8 +87,8 @@ class StateField(FSMField):  # type: ignore[misc, unused-ignore]
     def refusal(self, what: str) -> DirectStateChange:
         """The error for a write that is no firing."""
         return DirectStateChange(
-            f"{what}: the state “{self.name}” changes only by firing an event. Call record.fire(event, actor=...), "
-            f"or {self.model.__name__}.objects.filter(...).fire(event, actor=...) for many."
+            f"{what}. It changes only by firing an event: record.fire(event, actor=...), or "
+            f"{self.model.__name__}.objects.filter(...).fire(event, actor=...) for many."
         )
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
@@ -119,7 +121,7 @@ class StateField(FSMField):  # type: ignore[misc, unused-ignore]
         if _restoring.get():
             return
         if isinstance(compiler, SQLUpdateCompiler):
-            raise self.refusal("update(), bulk_update() and save(update_fields=[...]) do not write it")
+            raise self.refusal(f"update() and bulk_update() do not write {self.name}")
         if isinstance(compiler, SQLInsertCompiler):
             refuse_foreign_insert(compiler.query.model)
 

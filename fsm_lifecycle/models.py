@@ -233,8 +233,8 @@ class LifecycleModel(models.Model):
         own = sorted(self._lifecycle.own_columns.intersection(fields or ()))
         if own:
             raise DirectStateChange(
-                f"{self._lifecycle.describe(self)}: save(update_fields=[{', '.join(map(repr, own))}]) does not write "
-                f"what only firing an event writes. Call fire(event, actor=...)."
+                f"{self._lifecycle.describe(self)}: save(update_fields=[{', '.join(map(repr, own))}]) is refused. Only "
+                f"firing an event writes that: fire(event, actor=...)."
             )
         if self._state.adding or self._lifecycle.key_of(self) is None:
             # Once more where the row is inserted; here, because there it would spoil an open transaction.

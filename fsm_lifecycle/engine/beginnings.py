@@ -61,7 +61,7 @@ def refuse_wrong_beginning(binding: Binding, record: Any) -> None:
         raise DirectStateChange(
             f"A new {model} begins in {binding.state_label(binding.table.initial)}, not in "
             f"{binding.state_label(state)}. Create it there and fire events; for imports and factories use "
-            f'"with adopting("reason"):". A copy begins anew too: build it from the fields, not by setting pk to None.'
+            f'adopting("reason"). A copy begins there too: create it from the field values.'
         )
     if reason is not None and state not in binding.table.states:
         known = ", ".join(binding.table.states)

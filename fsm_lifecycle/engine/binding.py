@@ -158,10 +158,10 @@ class Binding:
         key = self.key_of(record) if hasattr(record, "_meta") else record
         return f"{name[:1].upper()}{name[1:]} {key}"
 
-    def never_logged(self, record: Any) -> str:
+    def never_logged(self) -> str:
         """What is said of a row at sequence 0: it came into being by another road."""
         return (
-            f"{self.describe(record)} has no log yet, because it was not made through its lifecycle. Run: "
+            f"It has no log yet, because it was not made through its lifecycle. Run: "
             f"manage.py lifecycle_adopt {self.model._meta.label_lower}"
         )
 

@@ -29,7 +29,7 @@ from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.effects import run_after_commit
 from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
-from fsm_lifecycle.engine.request import Request
+from fsm_lifecycle.engine.request import Request, unrecordable
 from fsm_lifecycle.engine.transactions import busy_is_stale, is_busy, writing
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnknownEvent
 from fsm_lifecycle.ledger import chain, definitions
@@ -224,7 +224,7 @@ class _Work:
         return found
 
     def _judge(self, row: Any) -> Decision:
-        stale = self.binding.never_logged(row) if getattr(row, SEQUENCE) == 0 else ""
+        stale = self.binding.never_logged() if getattr(row, SEQUENCE) == 0 else ""
         return self.request.judge(self.binding, row, stale=stale, cause=self._cause(row))
 
     def _cause(self, row: Any) -> str | None:
@@ -276,7 +276,9 @@ class _Work:
             )
         except Unrecordable as error:
             return replace(
-                decision, allowed=False, denials=(Denial("invalid_arguments", str(error), error.place),)
+                decision,
+                allowed=False,
+                denials=(Denial("invalid_arguments", unrecordable(error), error.place),),
             )
         return transitions.compose(
             binding,

@@ -44,7 +44,7 @@ def current_cause(model_label: str, object_pk: str, event: str) -> str | None:
         (link.model_label, link.object_pk, link.event) == (model_label, object_pk, event) for link in chain
     ):
         raise CauseLoop(
-            f"“{event}” would fire itself again: {shown}. Take the effect that closes the circle out, or give it "
+            f"“{event}” would fire itself again: {shown}. Remove the effect that closes the circle, or give it "
             f"an event of its own."
         )
     limit = conf.max_cause_depth()

@@ -241,13 +241,17 @@ def _unexpected(
 ) -> str:
     if expected_state is not None and state != expected_state:
         return (
-            f"{binding.describe(record)} is {binding.state_label(state)}, not "
-            f"{binding.state_label(expected_state)} as expected. Look at it again before you decide."
+            f"It is {binding.state_label(state)}, not {binding.state_label(expected_state)} as expected. "
+            + (
+                "Look at it again before you decide."
+                if expected_state in binding.table.states
+                else f"There is no such state; the states are {', '.join(binding.table.states)}."
+            )
         )
     if expected_sequence is not None and getattr(record, SEQUENCE) != expected_sequence:
         return (
-            f"{binding.describe(record)} has moved on: it is at entry {getattr(record, SEQUENCE)} of its log, not at "
-            f"{expected_sequence} as expected. Look at it again before you decide."
+            f"It is at entry {getattr(record, SEQUENCE)} of its log, and entry {expected_sequence} was expected. Look "
+            f"at it again before you decide."
         )
     return ""
 

@@ -86,7 +86,8 @@ def fire(
 def _refuse_unsaved(binding: Binding, record: Any) -> None:
     if record._state.adding or binding.key_of(record) is None:
         raise UnsavedChanges(
-            f"This {binding.model._meta.verbose_name} has not been saved yet. Save it, then fire."
+            f"This {binding.model._meta.verbose_name} is not in the database: it was never saved, or it was deleted. "
+            f"Save it, then fire."
         )
     fields = unsaved.edited(record, binding)
     if fields:
@@ -293,20 +294,20 @@ class Attempt:
 
     def _stale(self, link: tuple[str, int, str] | None) -> str:
         if link is None:
-            return f"{self._name} is no longer in the database."
+            return "It is no longer in the database."
         if link == self.before:
             return self._never_logged()
         return (
-            f"{self._name} has changed since it was loaded: it is {self.binding.state_label(link[0])} now (entry "
+            f"It has changed since it was loaded: it is {self.binding.state_label(link[0])} now (entry "
             f"{link[1]}); this copy says {self.binding.state_label(self.before[0])} (entry {self.before[1]}). Load it "
             f"again before you decide."
         )
 
     def _never_logged(self) -> str:
-        return self.binding.never_logged(self.record) if self.before[1] == 0 else ""
+        return self.binding.never_logged() if self.before[1] == 0 else ""
 
     def _in_motion(self) -> str:
-        return f"{self._name} was being changed by somebody else. Load it again before you decide."
+        return "It was being changed by somebody else. Load it again before you decide."
 
     # What follows the write
 

@@ -49,7 +49,12 @@ def earlier(
         if entry.idempotency_digest == digest(event, (recorded.salt if recorded else None) or "", arguments):
             return entry
     raise IdempotencyConflict(
-        f"The idempotency key {key!r} was used on this record for “{entry.event}” (entry {entry.sequence})"
+        f"The idempotency key {key!r} was used on this record for “{_label(binding, entry)}” (entry {entry.sequence})"
         + (" with other arguments" if entry.event == event else "")
         + ". Use a new key for a new request."
     )
+
+
+def _label(binding: Binding, entry: TransitionLog) -> str:
+    event = binding.table.events.get(entry.event or "")
+    return str(event.label) if event is not None else str(entry.event)

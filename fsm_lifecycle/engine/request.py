@@ -26,6 +26,11 @@ from fsm_lifecycle.ledger.entry import FIRST_MOMENT, LAST_MOMENT, milliseconds
 from fsm_lifecycle.ledger.hashing import new_salt
 
 
+def unrecordable(error: Unrecordable) -> str:
+    """Why a value cannot be recorded, without the place, which stands beside it."""
+    return f"Cannot be recorded: {error.why}. {error.remedy}."
+
+
 class Request:
     """One call of ``fire()`` or ``QuerySet.fire()``. ``errors`` become denials when it is judged."""
 
@@ -62,6 +67,9 @@ class Request:
         if batch is not None:
             self.metadata["batch"] = batch
         self.occurred_at = self._moment(occurred_at)
+        if expected_sequence is not None and type(expected_sequence) is not int:
+            self.errors["expected_sequence"] = [f"Give a whole number, not {expected_sequence!r}."]
+            self.expected_sequence = None
         self.salts: dict[str, str] = {}
         self.parts: dict[str, Any] = {}
         if self.identity.kind != "unknown":
@@ -83,7 +91,7 @@ class Request:
     def _mapping(self, name: str, value: Any) -> dict[str, Any]:
         if value is None or isinstance(value, Mapping):
             return dict(value or {})
-        self.errors[name] = [f"Give a dict, not a {type(value).__name__}."]
+        self.errors[name] = [f"Give a dict, not {type(value).__name__}."]
         return {}
 
     def _take_key(self, key: Any) -> None:
@@ -110,7 +118,7 @@ class Request:
 
     def refuse_value(self, error: Unrecordable) -> None:
         """Remember a value that cannot be recorded as an error of the arguments, under its place."""
-        self.errors[error.place] = [str(error)]
+        self.errors[error.place] = [unrecordable(error)]
 
     @property
     def digest(self) -> str | None:

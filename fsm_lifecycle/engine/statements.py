@@ -152,7 +152,7 @@ def set_link(
             )
         if cursor.rowcount != len(links):
             raise IntegrityError(
-                f"{len(links)} new {binding.label} rows were to be linked, and {cursor.rowcount} were. Nothing was done."
+                f"{len(links)} new {binding.label} rows were to be linked, {cursor.rowcount} were. Nothing was done."
             )
 
 

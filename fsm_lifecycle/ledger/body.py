@@ -133,9 +133,10 @@ def _check_size(dumped: Mapping[str, bytes]) -> None:
     # A field is written "name":["22 characters of salt",value] and a comma; around all stand two braces.
     size = sum(len(name) + len(value) + 31 for name, value in dumped.items()) + 1
     if size > MAX_BYTES:
+        largest = max(dumped, key=lambda name: len(dumped[name]))
         raise Unrecordable(
-            "body",
-            f"it takes {size:,} bytes and {MAX_BYTES:,} is the most",
+            largest,
+            f"the entry's body would take {size:,} bytes and {MAX_BYTES:,} is the most",
             "Keep large values in your own tables and record a reference to them",
         )
 

@@ -88,7 +88,7 @@ def of_a_child(light: Light) -> Any:
         (mistaken, "InvalidArguments", "invalid_arguments", ["Carry", "load", "whole number"]),
         (unsaved, "UnsavedChanges", "unsaved_changes", ["name", "Save", "refresh_from_db"]),
         (assigned, "DirectStateChange", "direct_state_change", ["on", "fire("]),
-        (repeated, "IdempotencyConflict", "idempotency_conflict", ["switch_on", "new key"]),
+        (repeated, "IdempotencyConflict", "idempotency_conflict", ["Switch on", "new key"]),
         (lambda r: r.fire("switch_on"), "ActorRequired", "actor_required", ["actor=", "acting_as"]),
         (looped, "CauseLoop", "cause_loop", ["ring", "testapp.bell"]),
         (of_a_child, "InvalidTransition", "wrong_state", ["treaty", "Treaty", "Load"]),

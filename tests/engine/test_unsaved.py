@@ -171,7 +171,7 @@ def test_looking_at_a_deferred_field_is_no_edit() -> None:
 
 
 def test_a_record_that_was_never_saved_cannot_be_fired() -> None:
-    with pytest.raises(UnsavedChanges, match="not been saved"):
+    with pytest.raises(UnsavedChanges, match="never saved"):
         Light().fire("switch_on", actor=ACTOR)
     with pytest.raises(UnsavedChanges):
         Light(pk=99).fire("switch_on", actor=ACTOR)

@@ -141,9 +141,11 @@ def test_the_largest_body_is_written_and_one_byte_more_is_not(filler: str) -> No
     text, hashed = make_body({"reason": full})
     assert len(text.encode()) == MAX_BYTES
     assert hash_of(text) == hashed
-    with pytest.raises(Unrecordable, match=r"body cannot be recorded: it takes 1,048,577 bytes") as caught:
+    with pytest.raises(
+        Unrecordable, match=r"reason cannot be recorded: the entry.s body would take 1,048,577 bytes"
+    ) as caught:
         make_body({"reason": full + "x"})
-    assert caught.value.place == "body"
+    assert caught.value.place == "reason"
 
 
 @pytest.mark.parametrize(
