@@ -175,6 +175,7 @@ class Attempt:
             raise
         if entry is not None:
             return entry
+        kept.restore()
         # Another request with this key may have won while this one was under way.
         if decision.denials[0].code == "stale_state" and (repeated := self._earlier()) is not None:
             return repeated

@@ -68,7 +68,7 @@ def _stays(using: str) -> Iterator[tuple[str, timedelta]]:
             if source == target:
                 continue
             at = occurred_at or recorded_at
-            if since is not None:
+            if since is not None and source is not None:
                 yield source, at - since
             since = at
 
