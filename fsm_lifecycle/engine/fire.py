@@ -34,7 +34,6 @@ from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.engine.transactions import busy_is_stale, is_conflict, writing
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnsavedChanges
 from fsm_lifecycle.ledger import chain, definitions
-from fsm_lifecycle.ledger.body import seal
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import TransitionLog, key_text, milliseconds
 
@@ -193,7 +192,7 @@ class Attempt:
         if not decision.allowed:
             return None, self._confirmed(decision)
         now = milliseconds(timezone.now())
-        row = self._compose(decision, now, seal(self.request.dumped, self.request.salts))
+        row = self._compose(decision, now, self.request.draft.seal(self.request.salts))
         with writing(self.using, savepoint=False) as connection:
             definitions.ensure(connection, self.binding.label, self.binding.table)
             moved = self._move(connection, row, now)

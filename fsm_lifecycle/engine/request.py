@@ -20,7 +20,7 @@ from fsm_lifecycle.engine.binding import Binding, Plan
 from fsm_lifecycle.engine.decide import judge
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.firing import Firing
-from fsm_lifecycle.ledger.body import dump_fields
+from fsm_lifecycle.ledger.body import Draft
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import FIRST_MOMENT, LAST_MOMENT, milliseconds
 from fsm_lifecycle.ledger.hashing import new_salt
@@ -82,9 +82,9 @@ class Request:
             self.parts["observations"] = self._mapping("observations", observations)
         if idempotency_key is not None:
             self._take_key(idempotency_key)
-        self.dumped: dict[str, bytes] = {}
+        self.draft = Draft({})
         try:
-            self.dumped = dump_fields(self.parts)
+            self.draft = Draft(self.parts)
         except Unrecordable as error:
             self.refuse_value(error)
 

@@ -15,7 +15,7 @@ from fsm_lifecycle.engine.binding import Binding
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.ledger import chain
-from fsm_lifecycle.ledger.body import dump_fields, seal
+from fsm_lifecycle.ledger.body import Draft
 
 
 def body_of(
@@ -51,7 +51,7 @@ def body_of(
             binding, row, state=target.value, now=now, stored=request.stored
         )
         extra["snapshot_reason"] = reason
-    return seal({**request.dumped, **dump_fields(extra)} if extra else request.dumped, request.salts)
+    return (Draft(extra, request.draft) if extra else request.draft).seal(request.salts)
 
 
 def compose(

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from .canonical import MAX_INTEGER, Json, Unrecordable, dump, plain, restore
-from .hashing import BODY, FIELD, body_hash, field_digest, new_salt, sha256_hex
+from .hashing import BODY, FIELD, body_hash, field_digest, new_salts, sha256_hex
 
 FIELD_NAMES = frozenset(
     {
@@ -48,7 +48,6 @@ EMPTY = "{}"
 """The text of a body without fields."""
 
 _EMPTY_HASH = body_hash({})
-_QUOTED = {name: f'"{name}"'.encode("ascii") for name in FIELD_NAMES}
 _is_salt = re.compile("[A-Za-z0-9_-]{21}[AQgw]").fullmatch  # 128 bits leave four letters for the last place
 _is_digest = re.compile("[0-9a-f]{64}").fullmatch
 
@@ -87,46 +86,52 @@ def make_body(fields: Mapping[str, object], salts: Mapping[str, str] | None = No
     it. Raises ``Unrecordable``, naming the place, for an unknown field, a value without canonical form, and
     a body over ``MAX_BYTES``; ``ValueError`` for a salt that is not 16 bytes in base64url or has no field.
     """
-    return seal(dump_fields(fields), salts)
+    return Draft(fields).seal(salts)
 
 
-def dump_fields(fields: Mapping[str, object]) -> dict[str, bytes]:
-    """Return the canonical bytes of each field's value: what is the same for every entry of a bulk.
+class Draft:
+    """The fields of a body, written out once and sealed with fresh salts as often as needed.
 
-    Raises ``Unrecordable`` as ``make_body`` does.
+    Each entry has salts of its own: with shared ones, a redacted value could be read off another entry that has
+    the same digest. Raises ``Unrecordable`` as ``make_body`` does.
     """
-    dumped: dict[str, bytes] = {}
-    for name, value in fields.items():
-        if name not in FIELD_NAMES:
-            raise Unrecordable(
-                name, "a body has no such field", f"Use one of {', '.join(sorted(FIELD_NAMES))}"
-            )
-        dumped[name] = dump(plain(value, name))
-    _check_size(dumped)
-    return dumped
 
+    __slots__ = ("_parts", "dumped")
 
-def seal(dumped: Mapping[str, bytes], salts: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """Return a body's text and hash from values that ``dump_fields`` made. Fresh salts, unless given.
+    def __init__(self, fields: Mapping[str, object], base: Draft | None = None) -> None:
+        self.dumped: dict[str, bytes] = dict(base.dumped) if base is not None else {}
+        for name, value in fields.items():
+            if name not in FIELD_NAMES:
+                raise Unrecordable(
+                    name, "a body has no such field", f"Use one of {', '.join(sorted(FIELD_NAMES))}"
+                )
+            self.dumped[name] = dump(plain(value, name))
+        _check_size(self.dumped)
+        # Names and salts need no escaping. For each field: what stands before the salt in the hashed bytes, in the
+        # text and in the body of digests, and what stands behind it in both.
+        self._parts = [
+            (name, FIELD + f'["{name}","'.encode(), f'"{name}":["', f'"{name}":"', b'",' + value + b"]")
+            for name, value in sorted(self.dumped.items())
+        ]
 
-    Raises ``Unrecordable`` for a body over ``MAX_BYTES``. Each entry is sealed with salts of its own: with shared
-    ones, a redacted value could be read off another entry that has the same digest.
-    """
-    if salts and not (salts.keys() <= dumped.keys() and all(map(_is_salt, salts.values()))):
-        _refuse_salts(salts, dumped)
-    if not dumped:
-        return EMPTY, _EMPTY_HASH
-    _check_size(dumped)
-    parts: list[str] = []
-    digests: list[str] = []
-    for name in sorted(dumped):
-        salt = (salts and salts.get(name)) or new_salt()
-        # Names and salts need no escaping, so a value is written out once, for its digest and for the text.
-        salted = b'"%b",%b]' % (salt.encode("ascii"), dumped[name])
-        digests.append(f'"{name}":"{sha256_hex(b"%b[%b,%b" % (FIELD, _QUOTED[name], salted))}"')
-        parts.append(f'"{name}":[{salted.decode()}')
-    # Names are sorted and digests are hex, so this is what body_hash() would make of them.
-    return "{" + ",".join(parts) + "}", sha256_hex(b"%b{%b}" % (BODY, ",".join(digests).encode("ascii")))
+    def seal(self, salts: Mapping[str, str] | None = None) -> tuple[str, str]:
+        """Return the body's text and hash. Fresh salts, but for those given."""
+        if salts and not (salts.keys() <= self.dumped.keys() and all(map(_is_salt, salts.values()))):
+            _refuse_salts(salts, self.dumped)
+        if not self._parts:
+            return EMPTY, _EMPTY_HASH
+        texts: list[str] = []
+        digests: list[str] = []
+        for (name, hashed, written, digested, value), salt in zip(
+            self._parts, new_salts(len(self._parts)), strict=True
+        ):
+            if salts and name in salts:
+                salt = salts[name].encode("ascii")
+            salted = salt + value
+            texts.append(written + salted.decode())
+            digests.append(f'{digested}{sha256_hex(hashed + salted)}"')
+        # Names are sorted and digests are hex, so these are the bytes that body_hash() hashes.
+        return "{" + ",".join(texts) + "}", sha256_hex(b"%b{%b}" % (BODY, ",".join(digests).encode("ascii")))
 
 
 def _check_size(dumped: Mapping[str, bytes]) -> None:
