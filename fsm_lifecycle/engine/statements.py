@@ -135,12 +135,11 @@ def set_link(
     moment = connection.ops.adapt_datetimefield_value(since)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and len(links) > 1:
-            rows = [{"k": key, "n": number, "head": hash_} for key, number, hash_ in links]
             cursor.execute(
-                f"UPDATE {table} AS t SET {at} = %s, {sequence} = v.n, {head} = v.head "  # noqa: S608
-                f"FROM json_to_recordset(%s::json) AS v(k {_key_type(binding, connection)}, n bigint, head text) "
-                f"WHERE t.{pk} = v.k AND t.{sequence} = 0",
-                [moment, document(rows)],
+                f"UPDATE {table} AS t SET {at} = %s, {sequence} = v.c1, {head} = v.c2 "  # noqa: S608
+                f"FROM json_to_recordset(%s::json) AS v(c0 {_key_type(binding, connection)}, c1 bigint, c2 text) "
+                f"WHERE t.{pk} = v.c0 AND t.{sequence} = 0",
+                [moment, document(links)],
             )
         else:
             cursor.executemany(
@@ -190,12 +189,8 @@ def move_many(
     since = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            rows = [
-                {"k": key, "source": source, "target": to, "n": sequence, "head": head, "previous": old_head}
-                for key, source, to, sequence, head, old_head in moves
-            ]
             sql = _move_document_sql(binding, connection, plan.stores)
-            cursor.execute(sql, [since, *stored, document(rows)])
+            cursor.execute(sql, [since, *stored, document(moves)])
         else:
             cursor.executemany(
                 update_sql(binding, connection, plan.stores),
@@ -223,12 +218,13 @@ def _move_document_sql(binding: Binding, connection: BaseDatabaseWrapper, stores
         )
         stored = "".join(f", {quote(f.column)} = %s" for f in stores)
         key_type = _key_type(binding, connection)
+        # c0 to c5: key, from, to, new sequence, new head, old head.
         sql = (
-            f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = CASE WHEN t.{state} = v.target "  # noqa: S608
-            f"THEN t.{since} ELSE %s END{stored}, {state} = v.target, "
-            f"{sequence} = v.n, {head} = v.head FROM json_to_recordset(%s::json) AS v(k {key_type}, source text, "
-            f"target text, n bigint, head text, previous text) WHERE t.{quote(binding.key_column)} = v.k "
-            f"AND t.{sequence} = v.n - 1 AND t.{head} = v.previous AND t.{state} = v.source"
+            f"UPDATE {quote(binding.owner._meta.db_table)} AS t SET {since} = CASE WHEN t.{state} = v.c2 "  # noqa: S608
+            f"THEN t.{since} ELSE %s END{stored}, {state} = v.c2, {sequence} = v.c3, {head} = v.c4 "
+            f"FROM json_to_recordset(%s::json) AS v(c0 {key_type}, c1 text, c2 text, c3 bigint, c4 text, c5 text) "
+            f"WHERE t.{quote(binding.key_column)} = v.c0 AND t.{sequence} = v.c3 - 1 AND t.{head} = v.c5 "
+            f"AND t.{state} = v.c1"
         )
         binding.sql[key] = sql
     return sql
