@@ -148,6 +148,13 @@ def judge(
             sequence=getattr(record, SEQUENCE) + 1,
             occurred_at=occurred_at,
         )
+    return _by_guards(binding, plan, record, state, firing, denials)
+
+
+def _by_guards(
+    binding: Binding, plan: Plan, record: Any, state: str, firing: Firing | None, denials: list[Denial]
+) -> Decision:
+    """Ask every guard, and then the guards of a branch; ``denials`` holds what is wrong with the arguments."""
     passed: list[str] = []
     pending: list[str] = []
     for guard in plan.guards:
