@@ -74,6 +74,15 @@ def test_a_queryset_in_deferred_mode(
     assert racers.one(elsewhere.alone, deferred, elsewhere.judged) == []
 
 
+def test_who_fires_on_a_record_of_his_own_is_never_refused(racers: Racers, deferred: Elsewhere) -> None:
+    """A reader that turns into a writer would be, at once: the transaction is begun as a writer's and waits."""
+    sendable = {"amount": 10, "client_name": "Ada"}
+    keys = racers.one(elsewhere.alone, deferred, elsewhere.prepare, Invoice, 200, **sendable)
+    answers = racers.race(elsewhere.within, deferred, elsewhere.fire_own, Invoice, keys, "send_invoice")
+    assert [answer for answer in answers if any(answer)] == []
+    assert racers.one(elsewhere.alone, deferred, elsewhere.judged) == []
+
+
 @pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
 def test_a_lock_that_is_not_given_up_is_stale_state(racers: Racers, deferred: Elsewhere, mode: str) -> None:
     lights = racers.one(elsewhere.alone, deferred, elsewhere.prepare, Light, 3)
