@@ -165,3 +165,8 @@ def test_the_command_refuses_states_that_the_lifecycle_does_not_have() -> None:
 def test_a_system_may_adopt() -> None:
     with acting_as(System("importer")), adopting("import"):
         assert Light.objects.create(state="on").log.get().actor_id == "importer"
+
+
+def test_a_database_that_is_not_configured_is_refused_before_anything_happens() -> None:
+    with pytest.raises(CommandError, match=r"invalid choice: 'nowhere'"):
+        call_command("lifecycle_adopt", "--database", "nowhere")

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from fsm_lifecycle.engine.adopt import adopt_rows
 from fsm_lifecycle.exceptions import LifecycleError
@@ -28,7 +29,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reason", default="lifecycle_adopt", help="why, for the log (default: %(default)s)"
         )
-        parser.add_argument("--database", default="default", help="which database (default: %(default)s)")
+        parser.add_argument(
+            "--database",
+            default="default",
+            choices=sorted(connections),
+            help="which database (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
