@@ -7,7 +7,7 @@ is written once per database and run on the cursor. Must not know why an entry i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -141,11 +141,11 @@ def _sql(connection: BaseDatabaseWrapper, *, returning: bool) -> str:
     return _insert_sql(connection.vendor, quote, TransitionLog._meta.db_table, returning)
 
 
-def _parameters(connection: BaseDatabaseWrapper, row: Mapping[str, Any]) -> list[Any]:
+def _parameters(row: Mapping[str, Any], adapt: Callable[[Any], Any]) -> list[Any]:
     values = list(row.values())
     for index in _TIMES:
         if values[index] is not None:
-            values[index] = connection.ops.adapt_datetimefield_value(values[index])
+            values[index] = adapt(values[index])
     return values
 
 
@@ -153,7 +153,8 @@ def insert(connection: BaseDatabaseWrapper, row: dict[str, Any]) -> TransitionLo
     """Insert one row and return it as a model instance, its ``id`` filled in."""
     postgres = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute(_sql(connection, returning=postgres), _parameters(connection, row))
+        parameters = _parameters(row, connection.ops.adapt_datetimefield_value)
+        cursor.execute(_sql(connection, returning=postgres), parameters)
         key = cursor.fetchone()[0] if postgres else cursor.lastrowid
     return TransitionLog.inserted(connection.alias, key, row)
 
@@ -177,12 +178,7 @@ def insert_many(connection: BaseDatabaseWrapper, rows: Sequence[dict[str, Any]])
         else:
             # The rows of a bulk share their time: one conversion serves all.
             adapt = cache(connection.ops.adapt_datetimefield_value)
-            parameters = [list(row.values()) for row in rows]
-            for one in parameters:
-                for index in _TIMES:
-                    if one[index] is not None:
-                        one[index] = adapt(one[index])
-            cursor.executemany(_sql(connection, returning=False), parameters)
+            cursor.executemany(_sql(connection, returning=False), [_parameters(row, adapt) for row in rows])
 
 
 def document(rows: Sequence[Sequence[Any]]) -> str:
