@@ -139,9 +139,10 @@ class LifecycleModel(models.Model):
         actor: Any = None,
         arguments: Mapping[str, Any] | None = None,
         expected_state: str | None = None,
+        expected_sequence: int | None = None,
     ) -> bool:
         """``bool(decide(...))``."""
-        return decide(self, event, actor, arguments, expected_state).allowed
+        return decide(self, event, actor, arguments, expected_state, expected_sequence).allowed
 
     def available_events(self, actor: Any = None) -> list[Event]:
         """The events that would be allowed now, in declared order."""

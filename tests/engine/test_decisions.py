@@ -230,3 +230,10 @@ def test_an_unsaved_record_can_be_asked() -> None:
     invoice = Invoice(amount=Decimal(1), client_name="Ann")
     assert invoice.can_fire("send_invoice")
     assert [e.name for e in invoice.available_events()] == ["send_invoice", "cancel"]
+
+
+def test_can_fire_takes_what_decide_takes() -> None:
+    light = Light.objects.create()
+    assert light.can_fire("switch_on", expected_state="off", expected_sequence=1)
+    assert not light.can_fire("switch_on", expected_state="on")
+    assert not light.can_fire("switch_on", expected_sequence=2)
