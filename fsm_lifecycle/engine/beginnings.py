@@ -42,9 +42,8 @@ def beginning() -> Iterator[None]:
 
 def refuse_foreign_insert(model_class: type[Any] | None) -> None:
     """Raise ``DirectStateChange`` when a row would be inserted that gets no entry."""
-    if (
-        model_class is not None and hasattr(model_class, "_lifecycle") and not _beginning.get()
-    ):  # historical models have none
+    # A historical model of a migration has no lifecycle; its rows are for lifecycle_adopt.
+    if model_class is not None and hasattr(model_class, "_lifecycle") and not _beginning.get():
         model = model_class.__name__
         raise DirectStateChange(
             f"This {model} would be inserted without a log entry. Create it with {model}(...).save(), "

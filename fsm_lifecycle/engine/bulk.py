@@ -126,7 +126,9 @@ def fire_many(
             if connections[rows.db].needs_rollback:
                 raise StaleState(f"{BUSY.reason} The open transaction has to roll back.") from error
             results = [_undone(result) for result in results]
-            results += [RecordResult(key, False, None, None, (BUSY,)) for key in keys[len(results) :]]
+            left = keys[len(results) :]
+            results += [RecordResult(key, False, None, None, (BUSY,)) for key in left[:batch_size]]
+            results += [RecordResult(key, False, None, None, (NOT_ATTEMPTED,)) for key in left[batch_size:]]
     succeeded = sum(r.ok for r in results)
     refused = sum(not r.ok and r.denials != (NOT_ATTEMPTED,) for r in results)
     return BulkResult(len(results), succeeded, refused, tuple(results), batch)

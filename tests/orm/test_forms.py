@@ -88,6 +88,7 @@ def test_full_clean_works_on_new_and_loaded_records(record: Any) -> None:
     it.fire(event, actor=ACTOR)
     it.full_clean()
     it.save()
+    assert [entry.event for entry in it.log] == [None, event.name]
 
 
 def test_full_clean_still_finds_what_is_wrong() -> None:
