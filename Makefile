@@ -1,4 +1,4 @@
-# make demo   replay the sample's real help desk log, then serve the site (SERVE=0 stops before serving, PORT=8000)
+# make demo   replay a real help desk log, make people with roles, prove the ledger, serve the site (SERVE=0: do not; PORT=8000)
 # make test   everything: ruff, mypy, the tests on every database that answers
 # make bench  measure fire() beside its peers, write docs/benchmarks.md
 # make docs   build the documentation into site/
@@ -48,7 +48,12 @@ $(BENCH_READY): $(BIN)/python
 demo: $(DEMO_READY)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py load_helpdesk
+	@test -f ledger.key || $(BIN)/python manage.py lifecycle_key new --path ledger.key >/dev/null
+	@$(BIN)/python manage.py lifecycle_seal --once
+	@$(BIN)/python manage.py lifecycle_verify --deep
+	@$(BIN)/python manage.py demo_tamper
 	@$(BIN)/python manage.py demo_users
+	@$(BIN)/python manage.py lifecycle_seal --once >/dev/null
 ifneq ($(SERVE),0)
 	@echo "Serving on http://127.0.0.1:$(PORT)/  (Ctrl-C stops)"
 	@$(BIN)/python manage.py runserver --noreload 127.0.0.1:$(PORT)
@@ -66,5 +71,6 @@ docs: $(TEST_READY)
 
 clean:
 	rm -rf $(VENV) .tox site build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -f *.sqlite3 *.sqlite3-wal *.sqlite3-shm
+	rm -f *.sqlite3 *.sqlite3-wal *.sqlite3-shm ledger.key ledger.key.pub
+	rm -rf checkpoints
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

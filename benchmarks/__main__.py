@@ -10,12 +10,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.databases import ENGINES, Databases, DatabaseUnavailable, temporary_databases
 from benchmarks.report import Section, document, machine_facts
 from benchmarks.settings import configure, create_tables
+
+if TYPE_CHECKING:
+    from benchmarks.ledger import LedgerSize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +33,55 @@ class Size:
     bulk_rounds: int
     bulk_rows: int
     heats: int
+    granted: int
+    granted_rounds: int
+    visible_rounds: int
+    ledger_rounds: int
+    ledger_dear_rounds: int
+    ledger_heat: float
+    ledger_updated: int
+    ledger_entries: int
+    ledger_rows: int
 
 
-FULL = Size(rounds=40, records=50, calls=5000, loaded=1000, bulk_rounds=5, bulk_rows=10_000, heats=100)
-QUICK = Size(rounds=3, records=5, calls=200, loaded=50, bulk_rounds=1, bulk_rows=100, heats=3)
+FULL = Size(
+    rounds=40,
+    records=50,
+    calls=5000,
+    loaded=1000,
+    bulk_rounds=5,
+    bulk_rows=10_000,
+    heats=100,
+    granted=100_000,
+    granted_rounds=20,
+    visible_rounds=5,
+    ledger_rounds=15,
+    ledger_dear_rounds=5,
+    ledger_heat=0.5,
+    ledger_updated=1000,
+    ledger_entries=100_000,
+    ledger_rows=1_000_000,
+)
+QUICK = Size(
+    rounds=3,
+    records=5,
+    calls=200,
+    loaded=50,
+    bulk_rounds=1,
+    bulk_rows=100,
+    heats=3,
+    granted=300,
+    granted_rounds=1,
+    visible_rounds=1,
+    ledger_rounds=1,
+    ledger_dear_rounds=1,
+    ledger_heat=0.02,
+    ledger_updated=20,
+    ledger_entries=200,
+    ledger_rows=20_000,
+)
+#: Those of which `--rounds` may make fewer, never more.
+_DEAR = ("bulk_rounds", "granted_rounds", "visible_rounds", "ledger_rounds", "ledger_dear_rounds")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,9 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     size = QUICK if options.quick else FULL
     if options.rounds:
-        size = Size(
-            **{**vars(size), "rounds": options.rounds, "bulk_rounds": min(options.rounds, size.bulk_rounds)}
-        )
+        fewer = {name: min(options.rounds, getattr(size, name)) for name in _DEAR}
+        size = replace(size, rounds=options.rounds, **fewer)
     try:
         with temporary_databases(options.database) as databases:
             page = _measure(databases, size, options.only)
@@ -59,7 +107,7 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
     configure(databases)
     from django.db import connections
 
-    from benchmarks import bulk, micro, racing, transitions
+    from benchmarks import access, bulk, ledger, micro, racing, transitions
 
     aliases = list(databases)
     load = os.getloadavg()[0]
@@ -69,6 +117,11 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
         "loading": lambda: [micro.measure_loading(aliases, size.rounds, size.loaded)],
         "bulk": lambda: [bulk.measure(aliases, size.bulk_rounds, size.bulk_rows)],
         "racing": lambda: [racing.measure(databases, size.heats)],
+        "access": lambda: access.measure(
+            aliases, size.granted_rounds, size.visible_rounds, size.records, size.granted
+        ),
+        # Last: it empties the databases.
+        "ledger": lambda: ledger.measure(databases, _ledger_size(size)),
     }
     sections: list[Section] = []
     try:
@@ -85,6 +138,19 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
         connections.close_all()
 
 
+def _ledger_size(size: Size) -> LedgerSize:
+    from benchmarks.ledger import LedgerSize
+
+    return LedgerSize(
+        rounds=size.ledger_rounds,
+        dear=size.ledger_dear_rounds,
+        heat=size.ledger_heat,
+        updated=size.ledger_updated,
+        entries=size.ledger_entries,
+        rows=size.ledger_rows,
+    )
+
+
 def _postgres_version(aliases: Sequence[str]) -> str | None:
     if "postgres" not in aliases:
         return None
@@ -97,7 +163,8 @@ def _postgres_version(aliases: Sequence[str]) -> str | None:
 
 def _how(size: Size) -> str:
     return (
-        f"Rounds: {size.rounds}; for many records at once: {size.bulk_rounds}. All ways run in turn within each "
+        f"Rounds: {size.rounds}; for many records at once: {size.bulk_rounds}; for roles: {size.granted_rounds}, "
+        f"and {size.visible_rounds} for what a user may see. All ways run in turn within each "
         "round, and each round begins with another way. SQLite is a file in WAL mode with "
         "synchronous=NORMAL and IMMEDIATE transactions; PostgreSQL runs with its own settings, once with "
         "synchronous_commit on and once off. The databases are made for the run and dropped after it."
@@ -129,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-SECTIONS = ("transitions", "questions", "loading", "bulk", "racing")
+SECTIONS = ("transitions", "questions", "loading", "bulk", "racing", "access", "ledger")
 
 
 def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -19,7 +19,7 @@ from benchmarks.plain_models import PlainInvoice
 from benchmarks.report import Section, Verdict, microseconds
 from benchmarks.settings import CurrentDatabase, bound_to, on_database
 from benchmarks.subjects import make
-from benchmarks.timing import Spread, Task, interleave
+from benchmarks.timing import Task, interleave
 
 #: The most that asking may cost, in microseconds.
 CAN_FIRE_TARGET = 2.0
@@ -57,7 +57,7 @@ def measure_questions(alias: str, rounds: int, calls: int) -> Section:
         if not answer:
             raise AssertionError(f"{name} said no to a draft that may be sent.")
     samples = interleave({name: _repeat(question, calls) for name, question in questions.items()}, rounds)
-    spread = {name: _in_microseconds(found.wall_spread()) for name, found in samples.items()}
+    spread = {name: found.wall_spread().times(1e6) for name, found in samples.items()}
     return Section(
         title="Asking what may happen",
         about=(
@@ -135,10 +135,6 @@ def _load(queryset: models.QuerySet[Any], rows: int) -> Task:
         return len(list(queryset.all()[:rows]))
 
     return load
-
-
-def _in_microseconds(spread: Spread) -> Spread:
-    return Spread(median=spread.median * 1e6, low=spread.low * 1e6, high=spread.high * 1e6)
 
 
 def _same_columns(first: type[models.Model], second: type[models.Model]) -> None:

@@ -5,6 +5,7 @@ Must not know who measures what. Also the place where Django finds the peers' mo
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -12,17 +13,24 @@ from django.db import models
 
 from benchmarks.peer_models import Fsm2Invoice, Fsm2LoggedInvoice, MachineInvoice, ViewflowInvoice
 from benchmarks.plain_models import PlainInvoice, PlainLog
-from fsm_lifecycle import Event, State, guard
+from fsm_lifecycle import CRUD, Event, Role, State, guard
 from fsm_lifecycle.models import LifecycleModel
 
 __all__ = [
     "Fsm2Invoice",
     "Fsm2LoggedInvoice",
+    "IntegerClaim",
     "Invoice",
     "MachineInvoice",
+    "OwnedInvoice",
     "PlainInvoice",
     "PlainLog",
+    "QuietClaim",
+    "RolelessClaim",
+    "StaffedInvoice",
+    "TextClaim",
     "UnguardedInvoice",
+    "UuidClaim",
     "ViewflowInvoice",
 ]
 
@@ -80,3 +88,107 @@ class UnguardedInvoice(InvoiceBase):
         send_invoice = Event(draft, to=sent)
         recall = Event(sent, to=draft)
         cancel = Event(draft, sent, to=cancelled)
+
+
+class StaffedInvoice(InvoiceBase):
+    """An invoice whose clerks may do everything with all of them."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(Invoice.Lifecycle):
+        clerk = Role("clerk", may=[Invoice.Lifecycle.send_invoice, Invoice.Lifecycle.recall])
+        cashier = Role("cashier", may=[Invoice.Lifecycle.pay])
+
+
+class OwnedInvoice(InvoiceBase):
+    """An invoice that whoever made it may send and recall: a grant on each record."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(Invoice.Lifecycle):
+        owner = Role("owner", may=[Invoice.Lifecycle.send_invoice, Invoice.Lifecycle.recall], default=True)
+        cashier = Role("cashier", may=[Invoice.Lifecycle.pay])
+
+
+class ClaimEvents:
+    """Six events."""
+
+    filed = State("filed", initial=True)
+    examined = State("examined")
+    approved = State("approved")
+    paid = State("paid", terminal=True)
+    rejected = State("rejected", terminal=True)
+
+    examine = Event(filed, to=examined)
+    approve = Event(examined, to=approved)
+    pay = Event(approved, to=paid)
+    reject = Event(filed, examined, to=rejected)
+    refile = Event(examined, approved, to=filed)
+    withdraw = Event(filed, to=rejected)
+
+
+class ClaimLifecycle(ClaimEvents):
+    """Six roles, five of which give READ."""
+
+    owner = Role("owner", crud=CRUD.READ | CRUD.UPDATE, may=[ClaimEvents.refile, ClaimEvents.withdraw])
+    examiner = Role("examiner", crud=CRUD.READ, may=[ClaimEvents.examine, ClaimEvents.reject])
+    approver = Role("approver", crud=CRUD.READ, may=[ClaimEvents.approve, ClaimEvents.reject])
+    cashier = Role("cashier", may=[ClaimEvents.pay])
+    auditor = Role("auditor", crud=CRUD.READ)
+    manager = Role("manager", crud=CRUD.ALL, may=[ClaimEvents.examine, ClaimEvents.approve, ClaimEvents.pay])
+
+
+class IntegerClaim(InvoiceBase):
+    """A claim with Django's own key."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(ClaimLifecycle):
+        pass
+
+
+class QuietClaim(InvoiceBase):
+    """The same; on these there are hardly any grants."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(ClaimLifecycle):
+        pass
+
+
+class UuidClaim(InvoiceBase):
+    """The same with a UUID."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(ClaimLifecycle):
+        pass
+
+
+class TextClaim(InvoiceBase):
+    """The same with a text."""
+
+    id = models.CharField(primary_key=True, max_length=40)
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(ClaimLifecycle):
+        pass
+
+
+class RolelessClaim(InvoiceBase):
+    """The same events without any role."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle(ClaimEvents):
+        pass

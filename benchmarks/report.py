@@ -15,7 +15,15 @@ from importlib.metadata import version
 
 from benchmarks.timing import Spread
 
-_PACKAGES = ("Django", "django-fsm-2", "django-fsm-log", "django-viewflow", "python-statemachine", "psycopg")
+_PACKAGES = (
+    "Django",
+    "django-guardian",
+    "django-fsm-2",
+    "django-fsm-log",
+    "django-viewflow",
+    "python-statemachine",
+    "psycopg",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

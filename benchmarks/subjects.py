@@ -5,7 +5,7 @@ Must not know any particular way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -31,12 +31,16 @@ class Subject:
     """Takes a loaded record and the acting user; draft to sent."""
     recall: Callable[[Any, Any], object]
     """The way back."""
+    before: Callable[[Sequence[Any], Any], object] | None = None
+    """Takes the records and the acting user before the first move; what it costs is not measured."""
 
     def loop(self, count: int) -> Task:
         """Make `count` records, load them, and return a task that moves each of them once, there or back."""
         make(self.model, count)
         records = list(self.model._default_manager.order_by("-pk")[:count])
         user = acting_user()
+        if self.before is not None:
+            self.before(records, user)
         steps = [self.recall, self.send]
 
         def move_all() -> int:

@@ -31,6 +31,10 @@ class Spread:
         low, middle, high = statistics.quantiles(values, n=4)
         return cls(median=middle, low=low, high=high)
 
+    def times(self, factor: float) -> Spread:
+        """The same in another unit."""
+        return Spread(median=self.median * factor, low=self.low * factor, high=self.high * factor)
+
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
 

@@ -5,7 +5,7 @@ Must not know how any subject works.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from django.db import connections
@@ -83,12 +83,12 @@ def _section(alias: str, samples: dict[str, Samples]) -> Section:
     )
 
 
-def statements_of(subject: Subject, alias: str) -> int:
+def statements_of(subject: Subject, alias: str, bind: Callable[[str, Task], Task] = bound_to) -> int:
     """How many statements one transition sends, those that begin and end the transaction left out."""
     if subject is floors.RAW_SUBJECT:
         return 2  # it goes round Django, which counts
     with on_database(alias):
-        move_once = subject.loop(1)
+        move_once = bind(alias, subject.loop(1))
         for _ in range(2):
             move_once()
         with CaptureQueriesContext(connections[alias]) as captured:

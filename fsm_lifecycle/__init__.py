@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fsm_lifecycle.engine.decision import Decision
     from fsm_lifecycle.engine.effects import fires
     from fsm_lifecycle.engine.firing import Firing
+    from fsm_lifecycle.engine.redacting import redact
     from fsm_lifecycle.exceptions import (
         AccessDenied,
         ActorRequired,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         IdempotencyConflict,
         InvalidArguments,
         InvalidDefinition,
+        InvalidGrant,
         InvalidTransition,
         LifecycleError,
         ProtectionOutdated,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         UnknownEvent,
         UnsavedChanges,
     )
+    from fsm_lifecycle.operations import RemapState
 
 __version__ = "0.1.0"
 
@@ -57,10 +60,12 @@ _HOMES = {
     "fsm_lifecycle.engine.decision": ("Decision",),
     "fsm_lifecycle.engine.effects": ("fires",),
     "fsm_lifecycle.engine.firing": ("Firing",),
+    "fsm_lifecycle.engine.redacting": ("redact",),
+    "fsm_lifecycle.operations": ("RemapState",),
     "fsm_lifecycle.exceptions": (
         "AccessDenied", "ActorRequired", "ApprovalRequired", "CauseLoop", "DirectStateChange", "GuardFailed",
-        "IdempotencyConflict", "InvalidArguments", "InvalidDefinition", "InvalidTransition", "LifecycleError",
-        "ProtectionOutdated", "StaleState", "TerminalState", "UnknownEvent", "UnsavedChanges",
+        "IdempotencyConflict", "InvalidArguments", "InvalidDefinition", "InvalidGrant", "InvalidTransition",
+        "LifecycleError", "ProtectionOutdated", "StaleState", "TerminalState", "UnknownEvent", "UnsavedChanges",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -69,8 +74,6 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _TO_COME = {
     "Agent": "agents",
     "BusinessHours": "timers",
-    "RemapState": "the ledger's migration operation",
-    "redact": "redaction",
 }
 
 __all__ = [
@@ -90,9 +93,11 @@ __all__ = [
     "IdempotencyConflict",
     "InvalidArguments",
     "InvalidDefinition",
+    "InvalidGrant",
     "InvalidTransition",
     "LifecycleError",
     "ProtectionOutdated",
+    "RemapState",
     "Retention",
     "Role",
     "Snapshot",
@@ -108,6 +113,7 @@ __all__ = [
     "fires",
     "guard",
     "on_commit",
+    "redact",
 ]
 
 

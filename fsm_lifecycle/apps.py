@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.apps import AppConfig
-from django.db.models.signals import class_prepared, post_migrate
+from django.apps import AppConfig, apps
+from django.db.models.signals import class_prepared, post_migrate, pre_migrate
 
 
 class LifecycleConfig(AppConfig):
@@ -25,7 +25,12 @@ class LifecycleConfig(AppConfig):
         from fsm_lifecycle import checks
 
         checks.register_all()
-        post_migrate.connect(_store_definitions, sender=self, dispatch_uid="fsm_lifecycle.definitions")
+        pre_migrate.connect(_before_migrate, sender=self, dispatch_uid="fsm_lifecycle.migrating")
+        post_migrate.connect(_after_migrate, sender=self, dispatch_uid="fsm_lifecycle.migrated")
+        if apps.is_installed("guardian"):  # a check asks for it where it is missing
+            from fsm_lifecycle.access import watching
+
+            watching.connect()
 
 
 def _prepare(sender: Any, **kwargs: Any) -> None:
@@ -37,7 +42,15 @@ def _prepare(sender: Any, **kwargs: Any) -> None:
         prepare(sender)
 
 
-def _store_definitions(using: str, **kwargs: Any) -> None:
-    from fsm_lifecycle.migrating import store_definitions
+def _before_migrate(using: str, plan: Any, apps: Any, **kwargs: Any) -> None:
+    from fsm_lifecycle.migrating import step_aside
 
+    step_aside(using, plan, apps)
+
+
+def _after_migrate(using: str, **kwargs: Any) -> None:
+    from fsm_lifecycle.migrating import make_roles, protect, store_definitions
+
+    protect(using)
     store_definitions(using)
+    make_roles(using)

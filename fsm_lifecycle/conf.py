@@ -5,6 +5,7 @@ Read when called, so that ``override_settings`` works. Must not know what the se
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -30,3 +31,41 @@ def configured() -> dict[str, Any]:
 def max_cause_depth() -> int:
     """``MAX_CAUSE_DEPTH`` (16): how many causes an entry may have above it. One more raises ``CauseLoop``."""
     return int(configured().get("MAX_CAUSE_DEPTH", 16))
+
+
+def database_guard() -> bool:
+    """``DATABASE_GUARD`` (``True``): whether triggers keep the log whole and states inside their table."""
+    return bool(configured().get("DATABASE_GUARD", True))
+
+
+def ledger_origin() -> str:
+    """``LEDGER_ORIGIN``: the ledger's name in checkpoints and of its key.
+
+    By default the first entry of ``ALLOWED_HOSTS`` that names a host, else ``localhost``.
+    """
+    origin = configured().get("LEDGER_ORIGIN")
+    if origin:
+        return str(origin)
+    hosts = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host.strip("*.")]
+    return hosts[0] if hosts else "localhost"
+
+
+def ledger_key() -> str | Path | None:
+    """``LEDGER_KEY`` (``None``: unsigned): the path of the private key's file, or a dotted callable."""
+    return configured().get("LEDGER_KEY")
+
+
+def ledger_checkpoint_dir() -> Path | None:
+    """``LEDGER_CHECKPOINT_DIR`` (``None``): a folder outside the database where each checkpoint is kept."""
+    folder = configured().get("LEDGER_CHECKPOINT_DIR")
+    return Path(folder) if folder else None
+
+
+def ledger_export() -> list[str]:
+    """``LEDGER_EXPORT`` (``[]``): dotted callables, each called with every new ``Checkpoint``."""
+    return list(configured().get("LEDGER_EXPORT", []))
+
+
+def seal_merge_delay() -> float:
+    """``SEAL_MERGE_DELAY`` (60): seconds after which an entry that is not sealed is a finding."""
+    return float(configured().get("SEAL_MERGE_DELAY", 60))

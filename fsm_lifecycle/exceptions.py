@@ -45,6 +45,12 @@ class AccessDenied(LifecycleError, PermissionDenied):
     code = "access_denied"
 
 
+class InvalidGrant(LifecycleError, ValueError):
+    """A grant, revocation or delegation that makes no sense: an unknown role, a model without a lifecycle, ..."""
+
+    code = "invalid_grant"
+
+
 class ApprovalRequired(LifecycleError):
     """A person has to approve first."""
 

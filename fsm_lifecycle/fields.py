@@ -19,8 +19,8 @@ from django_fsm import FSMField
 
 from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH
 from fsm_lifecycle.engine.beginnings import refuse_foreign_insert
+from fsm_lifecycle.exact_text import ExactTextField, exact_collation
 from fsm_lifecycle.exceptions import DirectStateChange
-from fsm_lifecycle.ledger.exact_text import ExactTextField, exact_collation
 
 __all__ = ["ExactTextField", "SinceField", "StateField"]
 

@@ -10,13 +10,14 @@ from django.db import connections, models
 from django.db.models import Q
 from django.utils import timezone
 
-from fsm_lifecycle.access.policy import may_read_all
+from fsm_lifecycle.access.answers import Page
+from fsm_lifecycle.access.visibility import visible
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine import beginnings, unsaved
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.bulk import BulkResult, fire_many
-from fsm_lifecycle.engine.transactions import writing
 from fsm_lifecycle.exceptions import DirectStateChange
+from fsm_lifecycle.transactions import busy_is_stale, writing
 
 if TYPE_CHECKING:
     from fsm_lifecycle.models import LifecycleModel
@@ -41,6 +42,14 @@ class LifecycleQuerySet(models.QuerySet[M]):
             )
         return self.filter(**{f"{self._binding.state_name}__in": [str(state) for state in states]})
 
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """As Django's, with a ``deleted`` entry each. Raises ``StaleState`` where another transaction is in the way."""
+        with busy_is_stale(f"The deletion of {self.model._meta.verbose_name_plural}"):
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
     def stuck(self, days: float | None = None) -> Self:
         """The records that have been in their state longer than its ``stuck_after``.
 
@@ -58,8 +67,18 @@ class LifecycleQuerySet(models.QuerySet[M]):
         return self.filter(found)
 
     def visible_to(self, user: Any) -> Self:
-        """The records this user may read."""
-        return self.all() if may_read_all(self._binding.table, user) else self.none()
+        """The records this user may read: one statement, whose keys stay in the database."""
+        return visible(self, user)  # type: ignore[return-value]
+
+    def _fetch_all(self) -> None:
+        fresh = self._result_cache is None
+        super()._fetch_all()
+        rows = self._result_cache
+        if fresh and rows and self._binding.asks_in_pages and isinstance(rows[0], models.Model):
+            # Records that were loaded together are asked about together.
+            page = Page([row.pk for row in rows])
+            for row in rows:
+                row._state.lifecycle_page = page  # type: ignore[attr-defined]
 
     def fire(
         self,

@@ -12,6 +12,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from fsm_lifecycle.access.answers import keeping_answers
 from fsm_lifecycle.access.current import enter, leave
 
 
@@ -19,7 +20,7 @@ class ActorMiddleware:
     """Place it after ``AuthenticationMiddleware``. Works under WSGI and ASGI.
 
     The user is read when something fires, not when the request begins, so that authentication which happens
-    later (a token, Django REST Framework) counts.
+    later (a token, Django REST Framework) counts. What pages ask about permissions is asked once in a request.
     """
 
     sync_capable = True
@@ -36,13 +37,15 @@ class ActorMiddleware:
             return self.__acall__(request)
         token = enter(lambda: getattr(request, "user", None))
         try:
-            return cast(HttpResponseBase, self.get_response(request))
+            with keeping_answers():
+                return cast(HttpResponseBase, self.get_response(request))
         finally:
             leave(token)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         token = enter(lambda: getattr(request, "user", None))
         try:
-            return cast(HttpResponseBase, await self.get_response(request))
+            with keeping_answers():
+                return cast(HttpResponseBase, await self.get_response(request))
         finally:
             leave(token)

@@ -15,6 +15,9 @@ from django.db import connections, models, transaction
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 
+from fsm_lifecycle.access.delegation import Delegation
+from fsm_lifecycle.access.event import AccessEvent
+from fsm_lifecycle.access.grant import GrantTerm
 from fsm_lifecycle.definition import Event, State, Table
 from fsm_lifecycle.engine import beginnings, unsaved
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
@@ -24,17 +27,33 @@ from fsm_lifecycle.engine.fire import fire
 from fsm_lifecycle.engine.refusals import RefusedAttempt
 from fsm_lifecycle.exceptions import DirectStateChange
 from fsm_lifecycle.fields import is_restoring, restoring
+from fsm_lifecycle.ledger.archive import ArchivedEntry
+from fsm_lifecycle.ledger.checkpoint import Checkpoint
 from fsm_lifecycle.ledger.definitions import LifecycleDefinition
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
+from fsm_lifecycle.ledger.leaf import LogLeaf
 from fsm_lifecycle.ledger.replay import Replay, replay, state_at
+from fsm_lifecycle.ledger.rollup import DailyCount
+from fsm_lifecycle.ledger.seal_progress import SealProgress
+from fsm_lifecycle.ledger.tiles import LogTile
 from fsm_lifecycle.managers import LifecycleManager, LifecycleQuerySet
+from fsm_lifecycle.transactions import busy_is_stale
 
 __all__ = [
+    "AccessEvent",
+    "ArchivedEntry",
+    "Checkpoint",
+    "DailyCount",
+    "Delegation",
+    "GrantTerm",
     "LifecycleDefinition",
     "LifecycleManager",
     "LifecycleModel",
     "LifecycleQuerySet",
+    "LogLeaf",
+    "LogTile",
     "RefusedAttempt",
+    "SealProgress",
     "TransitionLog",
 ]
 
@@ -176,6 +195,12 @@ class LifecycleModel(models.Model):
 
     # Loading and saving
 
+    def __getstate__(self) -> dict[str, Any]:
+        """As Django's, for copies and pickles, without what ties it to the records it was loaded with."""
+        state: dict[str, Any] = super().__getstate__()
+        state["_state"].__dict__.pop("lifecycle_page", None)
+        return state
+
     @classmethod
     def from_db(cls, db: str | None, field_names: Any, values: Any, **kwargs: Any) -> Any:
         """As Django's, faster, and keeping what was loaded, so that edits can be told.
@@ -241,6 +266,11 @@ class LifecycleModel(models.Model):
             # Once more where the row is inserted; here, because there it would spoil an open transaction.
             beginnings.refuse_wrong_beginning(self._lifecycle, self)
         super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """As Django's, with a ``deleted`` entry. Raises ``StaleState`` where another transaction is in the way."""
+        with busy_is_stale(f"The deletion of {self._lifecycle.describe(self)}"):
+            return super().delete(*args, **kwargs)
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
         super().save_base(*args, **kwargs)

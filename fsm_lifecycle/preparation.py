@@ -16,13 +16,14 @@ from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
+from fsm_lifecycle.access.belongings import forget_record
 from fsm_lifecycle.definition import Table
 from fsm_lifecycle.engine import beginnings
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
+from fsm_lifecycle.exact_text import ExactTextField
 from fsm_lifecycle.exceptions import InvalidDefinition
 from fsm_lifecycle.fields import SinceField, StateDescriptor, StateField
 from fsm_lifecycle.interop.django_fsm import project
-from fsm_lifecycle.ledger.exact_text import ExactTextField
 
 
 class NoDeclaration:
@@ -124,6 +125,8 @@ def _before_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) 
     binding: Binding = sender._lifecycle
     if binding.owner is sender._meta.concrete_model:
         instance._state.lifecycle_ended = beginnings.end(binding, instance, using)
+    # After the row was locked there: nobody can be given a role on it any more.
+    forget_record(sender, instance.pk, using)
 
 
 def _after_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) -> None:

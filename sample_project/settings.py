@@ -6,6 +6,7 @@ It runs as it is, for a developer on one machine. The environment changes it:
   `SAMPLE_DB_USER`, `SAMPLE_DB_PASSWORD` say where and who.
 - `SAMPLE_DEBUG`: `0` turns debugging off; then `SAMPLE_SECRET_KEY` must be set.
 - `SAMPLE_ALLOWED_HOSTS`: host names, separated by commas.
+- `SAMPLE_LEDGER`: the folder of the signing key and the checkpoints, by default this project's.
 """
 
 import os
@@ -51,6 +52,7 @@ MIDDLEWARE = [
 ]
 
 AUTHENTICATION_BACKENDS = [
+    "fsm_lifecycle.access.LifecycleBackend",  # first: it answers for lifecycle permissions, and the others do not
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
@@ -108,6 +110,15 @@ def _database(kind: str) -> dict[str, Any]:
 
 DATABASES = {"default": _database(os.environ.get("SAMPLE_DB", "sqlite"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# `make demo` makes the key. It and the checkpoints stay outside the database, which could not vouch for itself.
+_LEDGER = Path(os.environ.get("SAMPLE_LEDGER", BASE_DIR))
+_LEDGER_KEY = _LEDGER / "ledger.key"
+FSM_LIFECYCLE = {
+    "LEDGER_ORIGIN": f"localhost/sample-{DATABASES['default']['ENGINE'].rpartition('.')[2]}",
+    "LEDGER_KEY": str(_LEDGER_KEY) if _LEDGER_KEY.exists() else None,
+    "LEDGER_CHECKPOINT_DIR": _LEDGER / "checkpoints",
+}
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

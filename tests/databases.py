@@ -16,6 +16,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+_SQLITE = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
 RUN_FOLDER = "FSM_LIFECYCLE_TEST_RUN"
 
 
@@ -70,7 +75,7 @@ def second() -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(run_folder() / "other.sqlite3"),
         "TEST": {"NAME": str(run_folder() / "test-other.sqlite3"), "DEPENDENCIES": []},
-        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
+        "OPTIONS": _SQLITE,
     }
 
 
@@ -81,11 +86,7 @@ def _sqlite() -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("DATABASE_NAME", str(folder / "lifecycle.sqlite3")),
         "TEST": {"NAME": str(folder / "test.sqlite3")},
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
+        "OPTIONS": _SQLITE,
     }
 
 

@@ -51,6 +51,7 @@ TEMPLATES = [
     }
 ]
 AUTHENTICATION_BACKENDS = [
+    "fsm_lifecycle.access.LifecycleBackend",
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]

@@ -42,6 +42,16 @@ def test_a_quick_run_on_sqlite_measures_every_section_and_writes_the_page(tmp_pa
         "## Loading",
         "## 100 records at once",
         "## 8 processes racing for one record",
+        "## Which records a user may see, on SQLite",
+        "## A page of 50 records with their events",
+        "## A user with 300 grants on records",
+        "## A transition with roles",
+        "## What the guard of states costs",
+        "## What the chain costs 8 processes that write",
+        "## Sealing 200 entries",
+        "## Verifying them",
+        "## Proving one of 20,100 entries",
+        "## Reading a log of 20,100 entries on SQLite",
     ):
         assert heading in written
     assert written in finished.stdout
@@ -60,6 +70,25 @@ def test_every_race_has_one_winner_and_one_log_row_and_no_error(tmp_path: Path) 
         assert records == winners == log_rows == "3"
         assert refused == "21"
         assert errors == "0"
+
+
+def test_what_roles_may_add_in_statements_is_counted_and_kept() -> None:
+    finished = run("--database", "sqlite", "--quick", "--only", "access")
+    assert finished.returncode == 0, finished.stderr
+    verdicts = {
+        cells[0]: cells[1:]
+        for line in finished.stdout.splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("|").split("|")]) == 5
+    }
+    for target, limit in (
+        ("visible_to(): the most statements", "1"),
+        ("permission queries of a page of 50: available_events() of each", "2"),
+        ("permission queries of a page of 50: the same in a request", "2"),
+        ("fire(), a role on the model: statements more than without", "2"),
+        ("fire(), a role on the record: statements more than without", "2"),
+    ):
+        where, at_most, _, verdict = verdicts[target]
+        assert (where, at_most, verdict) == ("SQLite", limit, "met")
 
 
 def test_an_unknown_database_is_refused_by_name() -> None:

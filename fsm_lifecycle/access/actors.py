@@ -1,11 +1,11 @@
-"""Actors: who fires. A user, or ``System("reason")``. Never ``None``.
+"""Actors: who fires. A user, an agent acting for one, or ``System("reason")``. Never ``None``.
 
 Must not know what an actor may do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from fsm_lifecycle.exceptions import ActorRequired
@@ -34,6 +34,19 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentActor:
+    """An agent acting for a user: its rights are the user's, narrowed to its own list of events, and no more."""
+
+    name: str
+    user: Any
+    events: frozenset[str] | None = None
+    """The names of the events it may fire; ``None`` for all that the user may."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """An actor as the log names it."""
 
@@ -43,6 +56,8 @@ class Identity:
     label: str
     """What people call the actor. Personal data: it goes into the entry's body and nowhere else."""
     superuser: bool = False
+    agent: str = ""
+    """The agent's name, where one acts for the user."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -50,6 +65,8 @@ class Identity:
         kept: dict[str, Any] = {"label": self.label}
         if self.superuser:
             kept["superuser"] = True
+        if self.agent:
+            kept["agent"] = self.agent
         return kept
 
 
@@ -65,6 +82,9 @@ def identify(actor: Any) -> Identity:
     """How the log names an actor. Raises ``ActorRequired`` for what is none."""
     if isinstance(actor, System):
         return Identity("system", actor.reason, actor.reason)
+    if isinstance(actor, AgentActor):
+        user = identify(actor.user)
+        return replace(user, kind="agent", agent=actor.name) if user.kind == "user" else user
     if not is_user(actor):
         raise ActorRequired(
             f'{actor!r} is not an actor. Pass a user or System("reason"), for example actor=request.user.'

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
-from fsm_lifecycle.access.actors import System, is_user
+from fsm_lifecycle.access.actors import AgentActor, System, is_user
 from fsm_lifecycle.exceptions import ActorRequired
 
 # A callable, because the user of a request may be known only later (token authentication).
@@ -39,7 +39,7 @@ def required_actor(actor: Any) -> Any:
 @contextmanager
 def acting_as(actor: Any) -> Iterator[None]:
     """Make ``actor`` the current actor for the block: ``with acting_as(System("import")): ...``."""
-    if not (isinstance(actor, System) or is_user(actor)):
+    if not (isinstance(actor, System | AgentActor) or is_user(actor)):
         raise ActorRequired(f'acting_as({actor!r}): pass a user or System("reason").')
     token = enter(lambda: actor)
     try:

@@ -252,11 +252,7 @@ def options(table: Table) -> Iterator[Defect]:
 def parts_to_come(table: Table) -> Iterator[Defect]:
     """Declarations that are understood but that this version does not carry out: one finding for each part."""
     found: dict[str, list[str]] = {}
-    if table.roles:
-        found["Roles are"] = [f"role {shown(value)}" for value in table.roles]
     for event in table.events.values():
-        if event.not_by:
-            found.setdefault("Separation of duties is", []).append(f"not_by= of event {shown(event.name)}")
         for name in ("after", "at"):
             if getattr(event, name) is not None:
                 found.setdefault("Timers are", []).append(f"{name}= of event {shown(event.name)}")

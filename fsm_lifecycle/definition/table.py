@@ -124,6 +124,11 @@ class Table:
         return policy if isinstance(policy, Retention) else None
 
     @cached_property
+    def default_role(self) -> Role | None:
+        """The role that a record's creator gets on it, or ``None``."""
+        return next((role for role in self.roles.values() if role.default), None)
+
+    @cached_property
     def edges(self) -> dict[str, set[str]]:
         """Each source with the states one event away."""
         return adjacency((row.source, row.target) for row in self.transitions)

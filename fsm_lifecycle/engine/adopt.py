@@ -11,14 +11,14 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.engine import beginnings, statements
 from fsm_lifecycle.engine.adoption import adopting
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
 from fsm_lifecycle.engine.families import by_family
-from fsm_lifecycle.engine.transactions import writing
 from fsm_lifecycle.exceptions import DirectStateChange
 from fsm_lifecycle.ledger import chain
-from fsm_lifecycle.ledger.entry import key_text
+from fsm_lifecycle.transactions import writing
 
 BATCH = 500
 
@@ -89,7 +89,7 @@ def adopt_loaded(binding: Binding, using: str, keys: Sequence[Any], reason: str)
 def _begin(binding: Binding, connection: BaseDatabaseWrapper, rows: Sequence[Any]) -> None:
     for family, members in by_family(binding, connection, rows).items():
         refuse_unknown_states(family, members)
-        beginnings.begin(family, connection, members)
+        beginnings.begin(family, connection, members, new=False)
 
 
 def refuse_unknown_states(binding: Binding, rows: Sequence[Any]) -> None:

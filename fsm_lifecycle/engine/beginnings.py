@@ -15,19 +15,21 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from fsm_lifecycle.access.actors import UNKNOWN, Identity, System, identify, is_user
+from fsm_lifecycle.access.actors import UNKNOWN, AgentActor, Identity, System, identify, is_user
+from fsm_lifecycle.access.belongings import grant_default
 from fsm_lifecycle.access.current import current_actor
+from fsm_lifecycle.append_only import key_text, milliseconds
 from fsm_lifecycle.engine import statements
 from fsm_lifecycle.engine.adoption import adoption_reason
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.families import most_specific
-from fsm_lifecycle.engine.transactions import is_busy, writing
 from fsm_lifecycle.exceptions import DirectStateChange, StaleState
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.body import make_body
-from fsm_lifecycle.ledger.entry import key_text, milliseconds
+from fsm_lifecycle.transactions import is_busy, writing
 
 _beginning: ContextVar[bool] = ContextVar("fsm_lifecycle_beginning", default=False)
+_ended: ContextVar[tuple[str, str] | None] = ContextVar("fsm_lifecycle_ended", default=None)
 
 
 @contextmanager
@@ -38,6 +40,16 @@ def beginning() -> Iterator[None]:
         yield
     finally:
         _beginning.reset(token)
+
+
+@contextmanager
+def ended(label: str, object_pk: str) -> Iterator[None]:
+    """Inside, the last entry of this record stands already: removing its row writes none."""
+    token = _ended.set((label, object_pk))
+    try:
+        yield
+    finally:
+        _ended.reset(token)
 
 
 def refuse_foreign_insert(model_class: type[Any] | None) -> None:
@@ -81,10 +93,13 @@ def who_begins(record: Any) -> Identity:
     return identify(actor)
 
 
-def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[Any]) -> None:
-    """Write the first entries of records whose rows were just inserted at sequence 0, and link them.
+def begin(
+    binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[Any], *, new: bool = True
+) -> None:
+    """Write the first entries of records whose rows are at sequence 0, and link them.
 
-    A key that was used before continues its chain.
+    A key that was used before continues its chain. ``new``: the rows were just inserted, so their creators get the
+    default role.
     """
     if not records:
         return
@@ -105,6 +120,22 @@ def begin(binding: Binding, connection: BaseDatabaseWrapper, records: Sequence[A
     statements.set_link(binding, connection, now, links)
     for record, (_, sequence, head) in zip(records, links, strict=True):
         record.__dict__.update({SINCE: now, SEQUENCE: sequence, HEAD: head})
+    if new and binding.table.default_role is not None:
+        owners = [(record, creator) for record in records if (creator := _creator(record)) is not None]
+        grant_default(binding.model, owners)
+
+
+def _creator(record: Any) -> Any | None:
+    """The user who gets the default role on a new record: its ``created_by``, else the current actor.
+
+    Who adopts a record did not create it.
+    """
+    creator: Any = getattr(record, "created_by", None)
+    if not is_user(creator) and adoption_reason() is None:
+        creator = current_actor()
+    if isinstance(creator, AgentActor):
+        creator = creator.user
+    return creator if is_user(creator) and creator.is_authenticated and creator.pk is not None else None
 
 
 def _first_entry(
@@ -149,6 +180,8 @@ def end(binding: Binding, record: Any, using: str) -> bool:
             row = statements.locked(binding, connection, key)
             if row is None or getattr(row, SEQUENCE) == 0:
                 return False
+            if _ended.get() == (binding.label, key_text(key)):
+                return True
             definitions.ensure(connection, binding.label, binding.table)
             body, body_hash = make_body({} if who.kind == "unknown" else {"actor": who.body})
             chain.insert(

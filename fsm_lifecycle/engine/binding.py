@@ -106,6 +106,8 @@ class Binding:
         """Names it could not put there, because the model has an attribute of that name."""
         self.children: tuple[type[Model], ...] | None = None
         """Multi-table children with their own table; looked up at the first firing, when all are loaded."""
+        self.asks_in_pages = bool(table.roles) or any(event.not_by for event in table.events.values())
+        """Whether what an actor may do depends on grants or on the log, so that records are asked about together."""
         self.sql: dict[tuple[str, ...], str] = {}
         """Statements, written once per database and event."""
 

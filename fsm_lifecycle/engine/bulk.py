@@ -19,9 +19,11 @@ from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
 
 from fsm_lifecycle.access.current import required_actor
+from fsm_lifecycle.append_only import key_text, milliseconds
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine import memory, statements
 from fsm_lifecycle.engine import transition as transitions
+from fsm_lifecycle.engine.asking import Access, asked_now
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, binding_of
 from fsm_lifecycle.engine.causes import Link, current_cause, current_chain
 from fsm_lifecycle.engine.decide import unknown_event
@@ -30,11 +32,10 @@ from fsm_lifecycle.engine.effects import run_after_commit
 from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request, unrecordable
-from fsm_lifecycle.engine.transactions import busy_is_stale, is_busy, writing
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnknownEvent
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
-from fsm_lifecycle.ledger.entry import key_text, milliseconds
+from fsm_lifecycle.transactions import busy_is_stale, is_busy, writing
 
 logger = logging.getLogger("fsm_lifecycle")
 
@@ -164,6 +165,7 @@ class _Work:
         self.binding, self.request, self.using = binding, request, using
         self.plan = plan = request.plan
         self.arguments = arguments
+        self.access: Mapping[Any, Access] = {}
         policy = plan.snapshot
         listened = pre_transition.has_listeners(binding.model) or post_transition.has_listeners(binding.model)
         # What may fail for one record, or must ask the log about it, is done for each one by itself.
@@ -189,6 +191,11 @@ class _Work:
     def _batch(self, connection: BaseDatabaseWrapper, keys: Sequence[Any]) -> list[RecordResult]:
         definitions.ensure(connection, self.binding.label, self.binding.table)
         rows = self._locked(connection, keys)
+        self.access = (
+            {}
+            if self.one_by_one
+            else asked_now(self.binding, connection, self.request.actor, self.plan, list(rows))
+        )
         results: dict[Any, RecordResult] = {}
         allowed: list[tuple[Any, dict[str, Any], Decision]] = []
         now = milliseconds(timezone.now())
@@ -227,7 +234,8 @@ class _Work:
 
     def _judge(self, row: Any) -> Decision:
         stale = self.binding.never_logged() if getattr(row, SEQUENCE) == 0 else ""
-        return self.request.judge(self.binding, row, stale=stale, cause=self._cause(row))
+        access = self.access[self.binding.key_of(row)]
+        return self.request.judge(self.binding, row, access, stale=stale, cause=self._cause(row))
 
     def _cause(self, row: Any) -> str | None:
         if not current_chain():

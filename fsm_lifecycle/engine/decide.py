@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 
-from fsm_lifecycle.access.policy import denial_reason
+from fsm_lifecycle.access.rights import Delegator
 from fsm_lifecycle.definition import Branch, Event, Guard, State
 from fsm_lifecycle.definition.defect import nearest
 from fsm_lifecycle.engine.arguments import clean
+from fsm_lifecycle.engine.asking import Access, asked
 from fsm_lifecycle.engine.binding import SEQUENCE, Binding, Plan
 from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.firing import Firing
@@ -55,6 +57,7 @@ def decide(
         plan,
         record,
         actor=actor,
+        access=None if actor is None else asked(binding, record, actor, plan.event),
         cleaned=cleaned,
         errors=errors,
         expected_state=expected_state,
@@ -70,7 +73,12 @@ def available(record: Any, actor: Any = None) -> list[Event]:
         return [
             p.event for p in plans if not p.guards or judge(binding, p, record, cleaned=_pending(p)).allowed
         ]
-    return [p.event for p in plans if judge(binding, p, record, actor=actor, cleaned=_pending(p)).allowed]
+    access = asked(binding, record, actor)
+    return [
+        p.event
+        for p in plans
+        if judge(binding, p, record, actor=actor, access=access, cleaned=_pending(p)).allowed
+    ]
 
 
 def _pending(plan: Plan) -> dict[str, Any] | None:
@@ -100,6 +108,7 @@ def judge(
     record: Any,
     *,
     actor: Any = None,
+    access: Access | None = None,
     cleaned: Mapping[str, Any] | None,
     errors: Mapping[str, Sequence[str]] | None = None,
     expected_state: str | None = None,
@@ -112,23 +121,26 @@ def judge(
 ) -> Decision:
     """Evaluate every rule in the order of the codes. ``cleaned=None``: the arguments are not known yet.
 
-    ``stale`` says why the caller's copy is not what the database holds, ``foreign`` why the row follows another
-    table, where that is known.
+    ``access`` is who asks; without it, roles are left out of account. ``stale`` says why the caller's copy is not
+    what the database holds, ``foreign`` why the row follows another table, where that is known.
     """
     state = getattr(record, binding.state_name)
     simple = (
-        actor is None
+        access is None
         and expected_state is None
         and expected_sequence is None
         and not (stale or foreign or errors)
     )
     denials: list[Denial] = []
+    behind: Delegator | None = None
     if simple:
         if (answer := _same_each_time(binding, plan, state)) is not None:
             return answer
     else:
         stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
-        denials = list(_before_guards(binding, plan, state, actor, stale, foreign))
+        refused, behind = (None, None) if access is None else access.answer(plan)
+        denials = [] if refused is None else [refused]
+        denials += _before_guards(binding, plan, state, stale, foreign)
         may_ask = not denials
         for name, texts in (errors or {}).items():
             denials.extend(Denial("invalid_arguments", text, name) for text in texts)
@@ -148,7 +160,8 @@ def judge(
             sequence=getattr(record, SEQUENCE) + 1,
             occurred_at=occurred_at,
         )
-    return _by_guards(binding, plan, record, state, firing, denials)
+    decision = _by_guards(binding, plan, record, state, firing, denials)
+    return replace(decision, on_behalf_of=behind) if behind is not None and decision.allowed else decision
 
 
 def _by_guards(
@@ -192,12 +205,8 @@ def _same_each_time(binding: Binding, plan: Plan, state: str) -> Decision | None
     return plan.denied[key]
 
 
-def _before_guards(
-    binding: Binding, plan: Plan, state: str, actor: Any, stale: str, foreign: str
-) -> Iterator[Denial]:
-    """What must fit before guards are asked: their reasons are not for others."""
-    if actor is not None and (reason := denial_reason(binding.table, actor)):
-        yield Denial("access_denied", reason, plan.name)
+def _before_guards(binding: Binding, plan: Plan, state: str, stale: str, foreign: str) -> Iterator[Denial]:
+    """What must fit before guards are asked, beside access: their reasons are not for others."""
     if stale:
         yield Denial("stale_state", stale, plan.name)
     if foreign:

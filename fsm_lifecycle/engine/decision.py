@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fsm_lifecycle.access.rights import Delegator
 from fsm_lifecycle.definition import Event, State
 
 #: The codes of denials, in the order in which they are judged. ``fire()`` raises the first.
@@ -57,6 +58,8 @@ class Decision:
     """Guards that need the arguments, which were not given."""
     valid_sources: tuple[State, ...] = ()
     """The states from which the event can be fired."""
+    on_behalf_of: Delegator | None = None
+    """The user in whose name the event would be fired, where only a delegation allows it."""
     branch: str | None = None
     """The guard whose branch is taken, ``"otherwise"``, or ``None`` where there is no choice."""
 

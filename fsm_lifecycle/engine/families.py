@@ -19,7 +19,8 @@ def children_with_own_table(binding: Binding) -> list[type[Model]]:
     found = []
     for child in binding.model.__subclasses__():
         theirs: Binding | None = child.__dict__.get("_lifecycle")
-        if theirs is None:
+        # A model of another registry (a migration's, a test's) has no rows here.
+        if theirs is None or child._meta.apps is not binding.model._meta.apps:
             continue
         if not child._meta.proxy and theirs.table.declaration is not binding.table.declaration:
             found.append(child)

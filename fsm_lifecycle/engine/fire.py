@@ -19,9 +19,10 @@ from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
 
 from fsm_lifecycle.access.current import required_actor
-from fsm_lifecycle.access.policy import denial_reason
+from fsm_lifecycle.append_only import key_text, milliseconds
 from fsm_lifecycle.definition import Event, State
 from fsm_lifecycle.engine import idempotency, memory, statements, transition, unsaved
+from fsm_lifecycle.engine.asking import Access, asked_now
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.causes import Link, current_cause
 from fsm_lifecycle.engine.decide import unknown_event
@@ -31,11 +32,11 @@ from fsm_lifecycle.engine.errors import error_for
 from fsm_lifecycle.engine.families import foreign_child
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
-from fsm_lifecycle.engine.transactions import busy_is_stale, is_conflict, writing
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnsavedChanges
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
-from fsm_lifecycle.ledger.entry import TransitionLog, key_text, milliseconds
+from fsm_lifecycle.ledger.entry import TransitionLog
+from fsm_lifecycle.transactions import busy_is_stale, is_conflict, writing
 
 #: How often a firing that lost to another transaction is begun again before it becomes ``StaleState``.
 TRIES: Final = 4
@@ -128,6 +129,7 @@ class Attempt:
             type(record)
         )
         self.effects_began = False
+        self.access: Access | None = None
 
     def run(self) -> TransitionLog:
         """Carry it out, again where another transaction was in the way."""
@@ -147,10 +149,21 @@ class Attempt:
     def _name(self) -> str:
         return self.binding.describe(self.record)
 
+    def _asked(self) -> Access:
+        """Who asks, from the database: once for each try."""
+        if self.access is None:
+            connection = connections[self.using]
+            found = asked_now(self.binding, connection, self.request.actor, self.plan, [self.key])
+            self.access = found[self.key]
+        return self.access
+
+    def _judge(self, row: Any, **why: Any) -> Decision:
+        return self.request.judge(self.binding, row, self._asked(), **why)
+
     def _earlier(self) -> TransitionLog | None:
         """The entry that the same idempotency key made, for those who may fire the event."""
         key = self.request.idempotency_key
-        if key is None or self.request.errors or denial_reason(self.binding.table, self.request.actor):
+        if key is None or self.request.errors or self._asked().answer(self.plan)[0] is not None:
             return None
         connection = connections[self.using]
         return idempotency.earlier(
@@ -159,8 +172,9 @@ class Attempt:
 
     def _once(self) -> TransitionLog:
         plan, request = self.plan, self.request
+        self.access = None
         if reason := foreign_child(self.binding, connections[self.using], self.key):
-            raise self._refused(self.request.judge(self.binding, self.record, foreign=reason))
+            raise self._refused(self._judge(self.record, foreign=reason))
         if (repeated := self._earlier()) is not None:
             return repeated
         kept = memory.Memory(self.record)
@@ -188,11 +202,11 @@ class Attempt:
 
     def _compare_and_set(self) -> tuple[TransitionLog | None, Decision]:
         """No rule depends on the row but its state: write if state, sequence and head are still as read."""
-        decision = self.request.judge(self.binding, self.record, stale=self._never_logged(), cause=self.cause)
+        decision = self._judge(self.record, stale=self._never_logged(), cause=self.cause)
         if not decision.allowed:
             return None, self._confirmed(decision)
         now = milliseconds(timezone.now())
-        row = self._compose(decision, now, self.request.draft.seal(self.request.salts))
+        row = self._compose(decision, now, self.request.body(decision))
         with writing(self.using, savepoint=False) as connection:
             definitions.ensure(connection, self.binding.label, self.binding.table)
             moved = self._move(connection, row, now)
@@ -211,9 +225,7 @@ class Attempt:
             definitions.ensure(connection, binding.label, binding.table)
             row = statements.locked(binding, connection, self.key)
             link = None if row is None else _link(binding, row)
-            decision = request.judge(
-                binding, record if row is None else row, stale=self._stale(link), cause=self.cause
-            )
+            decision = self._judge(record if row is None else row, stale=self._stale(link), cause=self.cause)
             if not decision.allowed:
                 return None, decision
             assert decision.target is not None
@@ -224,7 +236,7 @@ class Attempt:
                 )
             except Unrecordable as error:
                 request.refuse_value(error)
-                return None, request.judge(binding, row, cause=self.cause)
+                return None, self._judge(row, cause=self.cause)
             entry_row = self._compose(decision, now, body)
             if plan.inside or plan.after or self.listened:
                 memory.refresh(record, binding, row.__dict__)
@@ -232,7 +244,7 @@ class Attempt:
                 self._signal(pre_transition, decision.target)
             if not self._move(connection, entry_row, now):
                 # Not reached where rows are locked; the lock of a SQLite file covers the rest.
-                return None, request.judge(binding, row, stale=self._in_motion(), cause=self.cause)
+                return None, self._judge(row, stale=self._in_motion(), cause=self.cause)
             entry = self._insert(connection, entry_row)
             memory.advance(record, binding, request, entry_row, now)
             self._run_effects(entry, decision.target)
@@ -286,11 +298,7 @@ class Attempt:
         stale = self._stale(statements.link_of(self.binding, connections[self.using], self.key))
         if not stale and decision.allowed:
             stale = self._in_motion()
-        return (
-            self.request.judge(self.binding, self.record, stale=stale, cause=self.cause)
-            if stale
-            else decision
-        )
+        return self._judge(self.record, stale=stale, cause=self.cause) if stale else decision
 
     def _stale(self, link: tuple[str, int, str] | None) -> str:
         if link is None:

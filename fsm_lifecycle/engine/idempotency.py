@@ -8,20 +8,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from fsm_lifecycle.engine.binding import Binding
 from fsm_lifecycle.exceptions import IdempotencyConflict
-from fsm_lifecycle.ledger.canonical import canon
 from fsm_lifecycle.ledger.entry import TransitionLog
-from fsm_lifecycle.ledger.hashing import sha256_hex
+from fsm_lifecycle.ledger.hashing import request_digest
 
 MAX_LENGTH = 255
-
-
-def digest(event: str, salt: str, arguments: dict[str, Any]) -> str:
-    """What is kept beside the key: SHA-256 of the canonical ``[event, salt, arguments]``.
-
-    The salt is that of the body's ``arguments``, so that nothing can be guessed from the digest once they
-    have been redacted; empty when there are none.
-    """
-    return sha256_hex(canon([event, salt, arguments]))
 
 
 def earlier(
@@ -46,7 +36,9 @@ def earlier(
     if entry.event == event:
         if recorded is not None and recorded.redacted:
             return entry
-        if entry.idempotency_digest == digest(event, (recorded.salt if recorded else None) or "", arguments):
+        if entry.idempotency_digest == request_digest(
+            event, (recorded.salt if recorded else None) or "", arguments
+        ):
             return entry
     raise IdempotencyConflict(
         f"The idempotency key {key!r} was used on this record for “{_label(binding, entry)}” (entry {entry.sequence})"

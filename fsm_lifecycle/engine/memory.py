@@ -51,6 +51,9 @@ def advance(record: Any, binding: Binding, request: Request, row: Mapping[str, A
         held[SINCE] = now
     held[SEQUENCE] = row["sequence"]
     held[HEAD] = row["entry_hash"]
+    record._state.lifecycle_page = (
+        None  # what was read about the records it came with is not about this one any more
+    )
     if request.plan.stores:
         for field in request.plan.stores:
             setattr(record, field.name, request.cleaned.get(field.name))

@@ -16,10 +16,10 @@ from django.db import DatabaseError, connections, models, transaction
 from django.utils import timezone
 
 from fsm_lifecycle.access.actors import UNKNOWN, identify
+from fsm_lifecycle.append_only import key_text, milliseconds
 from fsm_lifecycle.engine.decision import Decision
+from fsm_lifecycle.exact_text import ExactTextField
 from fsm_lifecycle.exceptions import ActorRequired
-from fsm_lifecycle.ledger.entry import key_text, milliseconds
-from fsm_lifecycle.ledger.exact_text import ExactTextField
 
 logger = logging.getLogger("fsm_lifecycle")
 

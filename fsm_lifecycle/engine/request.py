@@ -13,17 +13,19 @@ from typing import Any
 from django.utils import timezone
 
 from fsm_lifecycle.access.actors import Identity, identify
+from fsm_lifecycle.append_only import milliseconds
 from fsm_lifecycle.definition import State
 from fsm_lifecycle.engine import idempotency
 from fsm_lifecycle.engine.arguments import clean, recordable
+from fsm_lifecycle.engine.asking import Access
 from fsm_lifecycle.engine.binding import Binding, Plan
 from fsm_lifecycle.engine.decide import judge
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.firing import Firing
 from fsm_lifecycle.ledger.body import Draft
 from fsm_lifecycle.ledger.canonical import Unrecordable
-from fsm_lifecycle.ledger.entry import FIRST_MOMENT, LAST_MOMENT, milliseconds
-from fsm_lifecycle.ledger.hashing import new_salt
+from fsm_lifecycle.ledger.entry import FIRST_MOMENT, LAST_MOMENT
+from fsm_lifecycle.ledger.hashing import new_salt, request_digest
 
 
 def unrecordable(error: Unrecordable) -> str:
@@ -120,12 +122,19 @@ class Request:
         """Remember a value that cannot be recorded as an error of the arguments, under its place."""
         self.errors[error.place] = [unrecordable(error)]
 
+    def body(self, decision: Decision, extra: Mapping[str, Any] | None = None) -> tuple[str, str]:
+        """The entry's body, with what only the decision tells, and its hash."""
+        more = dict(extra or {})
+        if decision.on_behalf_of is not None:
+            more["on_behalf_of"] = {"id": decision.on_behalf_of.id, "label": decision.on_behalf_of.label}
+        return (Draft(more, self.draft) if more else self.draft).seal(self.salts)
+
     @property
     def digest(self) -> str | None:
         """What is kept beside the idempotency key; ``None`` without one."""
         if self.idempotency_key is None:
             return None
-        return idempotency.digest(self.plan.name, self.salts.get("arguments", ""), self.kept)
+        return request_digest(self.plan.name, self.salts.get("arguments", ""), self.kept)
 
     @property
     def stored(self) -> dict[str, Any]:
@@ -133,14 +142,22 @@ class Request:
         return {f.name: self.cleaned.get(f.name) for f in self.plan.stores}
 
     def judge(
-        self, binding: Binding, row: Any, *, stale: str = "", foreign: str = "", cause: str | None = None
+        self,
+        binding: Binding,
+        row: Any,
+        access: Access | None,
+        *,
+        stale: str = "",
+        foreign: str = "",
+        cause: str | None = None,
     ) -> Decision:
-        """The decision about this request on a row."""
+        """The decision about this request on a row, by who asks."""
         return judge(
             binding,
             self.plan,
             row,
             actor=self.actor,
+            access=access,
             cleaned=self.cleaned,
             errors=self.errors,
             expected_state=self.expected_state,

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding, Plan
+from fsm_lifecycle.exceptions import ProtectionOutdated
 from fsm_lifecycle.ledger.chain import document
+from fsm_lifecycle.ledger.protection import is_refusal
 
 
 class _Reader:
@@ -121,8 +123,22 @@ def move(
         parameters.append(stored_value(field, arguments.get(field.name), connection))
     parameters += [binding.pk.get_db_prep_value(key, connection), before[1], before[2], before[0]]
     with connection.cursor() as cursor:
-        cursor.execute(update_sql(binding, connection, plan.stores), parameters)
+        try:
+            cursor.execute(update_sql(binding, connection, plan.stores), parameters)
+        except DatabaseError as error:
+            if is_refusal(error):
+                raise _outdated(binding, plan) from error
+            raise
         return bool(cursor.rowcount == 1)
+
+
+def _outdated(binding: Binding, plan: Plan) -> ProtectionOutdated:
+    """The database's own guard refused what the code's table allows."""
+    return ProtectionOutdated(
+        f"The database refused “{plan.event.label}” on {binding.label}: its guard belongs to an older table than this "
+        f"code, or the row was made without a log. Nothing was done. Run: manage.py migrate, and then "
+        f"manage.py lifecycle_doctor"
+    )
 
 
 def set_link(
@@ -188,20 +204,25 @@ def move_many(
     stored = [stored_value(f, arguments.get(f.name), connection) for f in plan.stores]
     since = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            sql = _move_document_sql(binding, connection, plan.stores)
-            cursor.execute(sql, [since, *stored, document(moves)])
-        else:
-            cursor.executemany(
-                update_sql(binding, connection, plan.stores),
-                [
-                    (
-                        *(to, since, to, sequence, head, *stored),
-                        *(binding.pk.get_db_prep_value(key, connection), sequence - 1, old_head, source),
-                    )
-                    for key, source, to, sequence, head, old_head in moves
-                ],
-            )
+        try:
+            if connection.vendor == "postgresql":
+                sql = _move_document_sql(binding, connection, plan.stores)
+                cursor.execute(sql, [since, *stored, document(moves)])
+            else:
+                cursor.executemany(
+                    update_sql(binding, connection, plan.stores),
+                    [
+                        (
+                            *(to, since, to, sequence, head, *stored),
+                            *(binding.pk.get_db_prep_value(key, connection), sequence - 1, old_head, source),
+                        )
+                        for key, source, to, sequence, head, old_head in moves
+                    ],
+                )
+        except DatabaseError as error:
+            if is_refusal(error):
+                raise _outdated(binding, plan) from error
+            raise
         if cursor.rowcount != len(moves):
             raise IntegrityError(
                 f"{len(moves)} locked {binding.label} rows were to move, and {cursor.rowcount} did. Nothing was done."

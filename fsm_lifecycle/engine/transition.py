@@ -15,7 +15,6 @@ from fsm_lifecycle.engine.binding import Binding
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.ledger import chain
-from fsm_lifecycle.ledger.body import Draft
 
 
 def body_of(
@@ -51,7 +50,7 @@ def body_of(
             binding, row, state=target.value, now=now, stored=request.stored
         )
         extra["snapshot_reason"] = reason
-    return (Draft(extra, request.draft) if extra else request.draft).seal(request.salts)
+    return request.body(decision, extra)
 
 
 def compose(

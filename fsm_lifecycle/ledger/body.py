@@ -9,15 +9,15 @@ Must not know: entries, the chain, the database, what the fields mean, who may r
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
-from .canonical import MAX_INTEGER, Json, Unrecordable, dump, plain, restore
+from .canonical import Json, Unrecordable, dump, plain, restore
 from .hashing import BODY, FIELD, body_hash, field_digest, new_salts, sha256_hex
+from .strict_json import strict_decoder
 
 FIELD_NAMES = frozenset(
     {
@@ -252,25 +252,4 @@ def _check_shape(name: str, field: Any) -> None:
     )
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise BodyMismatch(f"The body has the key {twice!r:.60} twice in one object.")
-    return tree
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > 17 or abs(number := int(digits)) > MAX_INTEGER:
-        raise BodyMismatch(f"The body holds the integer {digits:.20}, beyond ±{MAX_INTEGER}.")
-    return number
-
-
-def _no_float(literal: str) -> NoReturn:
-    raise BodyMismatch(f"The body holds the number {literal:.30}, which is not an integer.")
-
-
-_decode = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_whole, parse_float=_no_float, parse_constant=_no_float
-).decode
+_decode = strict_decoder("The body", BodyMismatch)

@@ -15,7 +15,8 @@ from typing import Any, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max
 
-from fsm_lifecycle.ledger.entry import TransitionLog, key_text
+from fsm_lifecycle.append_only import key_text
+from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.ledger.hashing import entry_hash, genesis, microseconds
 
 #: The version of the entry format.

@@ -12,9 +12,9 @@ from django.db import IntegrityError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from fsm_lifecycle.append_only import AppendOnly, AppendOnlyQuerySet, milliseconds
 from fsm_lifecycle.definition import Table
-from fsm_lifecycle.ledger.entry import AppendOnly, AppendOnlyQuerySet, milliseconds
-from fsm_lifecycle.ledger.exact_text import ExactTextField
+from fsm_lifecycle.exact_text import ExactTextField
 
 # (database, model label, fingerprint) of definitions that are known to be committed.
 _known: set[tuple[str, str, str, str]] = set()
@@ -79,6 +79,18 @@ def remember(key: tuple[str, str, str, str]) -> None:
     """Take a definition for committed."""
     with _lock:
         _known.add(key)
+
+
+def recall(connection: BaseDatabaseWrapper) -> None:
+    """Look again: the database was migrated, flushed or replaced. What is still stored stays known."""
+    stored = set(
+        LifecycleDefinition.objects.using(connection.alias).values_list("model_label", "fingerprint")
+    )
+    mine = _name(connection)
+    with _lock:
+        _known.difference_update(
+            {key for key in _known if key[0] == mine[0] and (key[:2] != mine or key[2:] not in stored)}
+        )
 
 
 def forget(alias: str) -> None:

@@ -8,22 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Self, TypeVar
-from uuid import UUID
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.base import ModelState
 from django.utils import timezone
 
-from fsm_lifecycle.exceptions import LifecycleError
+from fsm_lifecycle.append_only import AppendOnly, AppendOnlyQuerySet, key_text
+from fsm_lifecycle.exact_text import ExactTextField
 from fsm_lifecycle.ledger.body import BodyField, read_body
-from fsm_lifecycle.ledger.exact_text import ExactTextField
 
 #: Why an entry can keep a snapshot.
 REASONS = ("every", "nth", "interval", "terminal", "manual")
 
-E = TypeVar("E", bound=models.Model, covariant=True)
+#: What stands in the body of every entry with a snapshot: the end of its values, and the name after them.
+SNAPSHOT_MARK = '}],"snapshot_reason":'
+
+#: How the body of an entry with a snapshot ends. ``snapshot_reason`` may be redacted, ``via`` too, or be missing.
+_REDACTED = r'\{"redacted":"[0-9a-f]{64}"\}'
+SNAPSHOT_END = (
+    r'\}\],"snapshot_reason":(\["[A-Za-z0-9_-]{22}","(' + "|".join(REASONS) + r')"\]|' + _REDACTED + r")"
+    r'(,"via":(\["[A-Za-z0-9_-]{22}","([^"\\]|\\.)*"\]|' + _REDACTED + r"))?\}$"
+)
 
 #: Every kind of entry there is.
 KINDS = ("created", "adopted", "transition", "redaction", "remapped", "deleted", "purged")
@@ -31,61 +38,6 @@ KINDS = ("created", "adopted", "transition", "redaction", "remapped", "deleted",
 #: The times an entry can hold: microseconds since 1970 within ±(2^53 - 1).
 FIRST_MOMENT = datetime(1684, 7, 28, 0, 12, 26, tzinfo=UTC)
 LAST_MOMENT = datetime(2255, 6, 5, 23, 47, 34, tzinfo=UTC)
-
-
-def key_text(key: Any) -> str:
-    """A primary key as entries name it: a decimal integer, a lower-case hyphenated UUID, or the exact text."""
-    if isinstance(key, UUID):
-        return str(key)
-    if isinstance(key, str):
-        return str.__str__(key)
-    return str(int(key))
-
-
-def milliseconds(moment: datetime) -> datetime:
-    """An aware time in UTC, cut to whole milliseconds: ``dumpdata`` keeps no more."""
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-class ImmutableEntry(LifecycleError):
-    """Something tried to change or remove what is only ever added."""
-
-    code = "immutable_entry"
-
-
-class AppendOnlyQuerySet(models.QuerySet[E]):
-    """A queryset of rows that are only ever added. The database refuses the same from elsewhere."""
-
-    def update(self, **kwargs: Any) -> int:
-        raise ImmutableEntry(f"{self.model.__name__} rows are never changed; nothing was updated.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise ImmutableEntry(f"{self.model.__name__} rows are never removed; nothing was deleted.")
-
-    def bulk_update(self, objs: Any, fields: Any, batch_size: int | None = None) -> int:
-        raise ImmutableEntry(f"{self.model.__name__} rows are never changed; nothing was updated.")
-
-    def bulk_create(self, *args: Any, **kwargs: Any) -> list[E]:
-        raise ImmutableEntry(
-            f"{self.model.__name__} rows are written by the package alone; nothing was inserted."
-        )
-
-
-class AppendOnly(models.Model):
-    """A row that is written once, by the package, and never changed."""
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        raise ImmutableEntry(
-            f"{type(self).__name__} rows are written by the package alone; nothing was saved. "
-            f"To move a record, fire an event."
-        )
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise ImmutableEntry(f"{type(self).__name__} rows are never removed; nothing was deleted.")
 
 
 class TransitionLogQuerySet(AppendOnlyQuerySet["TransitionLog"]):
@@ -127,13 +79,12 @@ class TransitionLogQuerySet(AppendOnlyQuerySet["TransitionLog"]):
         return self.filter(actor_kind="system")
 
     def with_snapshot(self) -> Self:
-        """The entries that keep field values.
+        """The entries that keep field values; not those whose values were redacted.
 
-        Found by how the body's text ends: ``snapshot_reason`` is the last of its names. Nothing recorded inside
-        another field can end a body like this.
+        Found by how the body's text ends: ``snapshot``, ``snapshot_reason`` and ``via``, a text, are the last of its
+        names. Nothing recorded inside another field can end a body like this.
         """
-        ends = [f'%"snapshot_reason":["{"_" * 22}","{reason}"]}}' for reason in REASONS]
-        return self.extra(where=[" OR ".join(["body LIKE %s"] * len(ends))], params=ends)  # type: ignore[return-value]  # noqa: S610 - constants
+        return self.filter(body__contains=SNAPSHOT_MARK, body__regex=SNAPSHOT_END)
 
     def recent(self, within: timedelta | None = None) -> Self:
         """Newest first; with ``within``, only what was recorded that lately."""
@@ -148,12 +99,13 @@ class TransitionLogQuerySet(AppendOnlyQuerySet["TransitionLog"]):
         return self.filter(Q(recorded_at__lte=recorded_at) & (Q(recorded_at__lt=recorded_at) | Q(id__lt=pk)))
 
 
-class TransitionLog(AppendOnly):
-    """One entry of the log. No foreign key to anything: it outlives its subject.
+class EntryColumns(AppendOnly):
+    """The columns of an entry: what the entry hash covers, beside ``body``, whose hash it covers.
 
-    The columns are what the entry hash covers, beside ``body``, whose hash it covers. Times are UTC in whole
-    milliseconds. Hashes are 64 lower-case hex characters.
+    Times are UTC in whole milliseconds. Hashes are 64 lower-case hex characters.
     """
+
+    redactable = ("body",)
 
     v = models.PositiveSmallIntegerField(default=1)
     model_label = ExactTextField(max_length=100)
@@ -177,6 +129,13 @@ class TransitionLog(AppendOnly):
     idempotency_key = ExactTextField(max_length=255, null=True)
     idempotency_digest = ExactTextField(max_length=64, null=True)
 
+    class Meta:
+        abstract = True
+
+
+class TransitionLog(EntryColumns):
+    """One entry of the log. No foreign key to anything: it outlives its subject."""
+
     objects = models.Manager.from_queryset(TransitionLogQuerySet)()
 
     class Meta:
@@ -191,9 +150,8 @@ class TransitionLog(AppendOnly):
         ]
         indexes: ClassVar = [
             models.Index(fields=["recorded_at", "id"], name="fsm_lifecycle_log_time"),
-            models.Index(
-                fields=["actor_kind", "actor_id", "recorded_at", "id"], name="fsm_lifecycle_log_actor"
-            ),
+            # Without the kind before it: what a user did alone and through agents comes in one order.
+            models.Index(fields=["actor_id", "recorded_at", "id"], name="fsm_lifecycle_log_actor"),
         ]
 
     def __str__(self) -> str:
@@ -255,6 +213,11 @@ class TransitionLog(AppendOnly):
     def branch(self) -> str | None:
         """The guard whose branch was taken, ``"otherwise"``, or ``None`` where there was no choice."""
         return self._value("branch")  # type: ignore[no-any-return]
+
+    @property
+    def on_behalf_of(self) -> dict[str, Any] | None:
+        """The user in whose name the actor fired by delegation: ``id`` and ``label``; ``None`` for one's own."""
+        return self._value("on_behalf_of")  # type: ignore[no-any-return]
 
     @property
     def reason(self) -> str:

@@ -75,6 +75,15 @@ def body_hash(digests: Mapping[str, str]) -> str:
     return _sha256(BODY + dump(dict(digests))).hexdigest()
 
 
+def request_digest(event: Any, salt: str, arguments: object) -> str:
+    """Return the hex digest kept beside an idempotency key: SHA-256 of the canonical ``[event, salt, arguments]``.
+
+    The salt is that of the body's ``arguments``, so that nothing can be guessed from the digest once they have
+    been redacted; empty when there are none.
+    """
+    return sha256_hex(canon([event, salt, arguments]))
+
+
 def genesis(model_label: str, object_pk: str) -> str:
     """Return the ``prev`` of a record's first entry, from ``app.model`` and the key as text."""
     return _sha256(GENESIS + dump([model_label, object_pk])).hexdigest()

@@ -3,10 +3,11 @@
 from django.contrib import admin
 
 from sample_project.billing.models import Contract, ExpenseReport, Invoice
+from sample_project.record_admin import RecordAdmin
 
 
 @admin.register(Contract)
-class ContractAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ContractAdmin(RecordAdmin):
     list_display = ["__str__", "state", "starts_on"]
     list_filter = ["state"]
     search_fields = ["client_name"]
@@ -14,7 +15,7 @@ class ContractAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class InvoiceAdmin(RecordAdmin):
     list_display = ["number", "state", "client_name", "amount", "due_on", "paid_on"]
     list_filter = ["state"]
     list_select_related = ["contract"]
@@ -23,7 +24,7 @@ class InvoiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ExpenseReport)
-class ExpenseReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ExpenseReportAdmin(RecordAdmin):
     list_display = ["purpose", "state", "amount", "created_by"]
     list_filter = ["state"]
     search_fields = ["purpose"]

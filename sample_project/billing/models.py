@@ -10,7 +10,7 @@ from django.core.mail import send_mail
 from django.db import models
 from django.utils import timezone
 
-from fsm_lifecycle import Branch, Event, Firing, Snapshot, State, effect, fires, guard, on_commit
+from fsm_lifecycle import CRUD, Branch, Event, Firing, Role, Snapshot, State, effect, fires, guard, on_commit
 from fsm_lifecycle.models import LifecycleModel
 from sample_project.billing.forms import PaymentForm, ReasonForm
 
@@ -41,6 +41,21 @@ class Contract(LifecycleModel):
         suspend = Event(active, to=suspended, arguments=ReasonForm)
         end = Event(active, suspended, to=ended)
         decline = Event(offered, to=declined)
+
+        clerk = Role(
+            "clerk",
+            crud=CRUD.CREATE | CRUD.READ | CRUD.UPDATE,
+            may=[suspend, end, decline],
+            description="Writes contracts and ends them.",
+        )
+        # A payment fires this event in the name of who takes it, so they need the right here as well.
+        approver = Role(
+            "approver",
+            crud=CRUD.READ,
+            may=[activate],
+            description="Takes payments, and they activate contracts.",
+        )
+        auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
 
 @guard("The invoice total must be positive.")
@@ -104,6 +119,7 @@ class Invoice(LifecycleModel):
             guards=[is_paid_by_today],
             arguments=PaymentForm,
             stores=["paid_on"],
+            not_by=[send_invoice],
             # The money has arrived, whatever became of the contract: a refusal there is put down, no more.
             effects=[
                 fires(
@@ -117,8 +133,30 @@ class Invoice(LifecycleModel):
             to=refunded,
             compensating=True,
             arguments=ReasonForm,
+            not_by=[send_invoice],
             description="Gives the money back. The payment stays in the log.",
         )
+
+        owner = Role(
+            "owner",
+            crud=CRUD.READ | CRUD.UPDATE,
+            may=[send_invoice, cancel],
+            default=True,
+            description="Whoever wrote the invoice.",
+        )
+        clerk = Role(
+            "clerk",
+            crud=CRUD.CREATE | CRUD.READ | CRUD.UPDATE,
+            may=[send_invoice, mark_overdue, cancel],
+            description="Writes invoices and sends them.",
+        )
+        approver = Role(
+            "approver",
+            crud=CRUD.READ,
+            may=[pay, refund],
+            description="Takes the payment, or gives it back, of what somebody else has sent.",
+        )
+        auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         snapshot = Snapshot.terminal("amount", "client_name", "paid_on")
 
@@ -174,9 +212,28 @@ class ExpenseReport(LifecycleModel):
             guards=[has_amount],
             description="Up to 500 EUR it is approved at once.",
         )
-        approve = Event(manager_review, director_review, to=approved)
+        approve = Event(manager_review, director_review, to=approved, not_by=[submit])
         reject = Event(manager_review, director_review, to=rejected, arguments=ReasonForm)
         revise = Event(rejected, to=draft)
-        reimburse = Event(approved, to=reimbursed)
+        reimburse = Event(approved, to=reimbursed, not_by=[submit, approve])
+
+        owner = Role(
+            "owner",
+            crud=CRUD.READ | CRUD.UPDATE,
+            may=[submit, revise],
+            default=True,
+            description="Whoever wrote the report.",
+        )
+        employee = Role(
+            "employee", crud=CRUD.CREATE, description="May write reports, and owns those that they wrote."
+        )
+        approver = Role(
+            "approver",
+            crud=CRUD.READ,
+            may=[approve, reject],
+            description="Looks at the reports of others.",
+        )
+        clerk = Role("clerk", crud=CRUD.READ, may=[reimburse], description="Pays what was approved.")
+        auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         snapshot = Snapshot.terminal()

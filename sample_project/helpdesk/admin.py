@@ -3,10 +3,11 @@
 from django.contrib import admin
 
 from sample_project.helpdesk.models import Ticket
+from sample_project.record_admin import RecordAdmin
 
 
 @admin.register(Ticket)
-class TicketAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TicketAdmin(RecordAdmin):
     list_display = ["number", "state", "seriousness", "customer", "product", "assignee", "opened_at"]
     list_filter = ["state", "seriousness", "service_level", "workgroup"]
     list_select_related = ["assignee"]

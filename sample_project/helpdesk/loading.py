@@ -14,15 +14,13 @@ from typing import Any
 
 from django.db import transaction
 
-from fsm_lifecycle import System, acting_as
+from fsm_lifecycle import acting_as
 from fsm_lifecycle.exceptions import InvalidArguments, InvalidTransition
 from sample_project.helpdesk.log import Case
 from sample_project.helpdesk.models import Ticket
-from sample_project.helpdesk.people import users_by_number
+from sample_project.helpdesk.people import IMPORT, users_by_number
 
 CASES_PER_TRANSACTION = 100
-
-IMPORT = System("help desk import")
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
 
-from fsm_lifecycle import Event, Firing, Snapshot, State, effect, guard
+from fsm_lifecycle import CRUD, Event, Firing, Role, Snapshot, State, effect, guard
 from fsm_lifecycle.models import LifecycleModel
 from sample_project.helpdesk.forms import ReopenForm, SeriousnessForm
 
@@ -198,7 +198,8 @@ class Ticket(LifecycleModel):
             resolved,
             to=resolved,
             guards=[has_anomaly],
-            description="Development: the mending was tested.",
+            not_by=[mark_fixed],
+            description="Development: the mending was tested, by somebody else than who mended it.",
         )
         mark_invalid = Event(
             anomaly,
@@ -222,5 +223,34 @@ class Ticket(LifecycleModel):
             arguments=ReopenForm,
             description="Takes back the closing, because the trouble is still there.",
         )
+
+        agent = Role(
+            "agent",
+            crud=CRUD.CREATE | CRUD.READ | CRUD.UPDATE,
+            may=[
+                insert,
+                assign_seriousness,
+                take_in_charge,
+                wait,
+                require_upgrade,
+                schedule_intervention,
+                create_anomaly,
+                resolve,
+            ],
+            description="Works on tickets until there is a solution.",
+        )
+        supervisor = Role(
+            "supervisor",
+            crud=agent.crud,
+            may=[*agent.may, close, reopen],
+            description="An agent who also closes tickets, and takes that back.",
+        )
+        developer = Role(
+            "developer",
+            crud=CRUD.READ,
+            may=[resolve_anomaly, mark_fixed, mark_verified, mark_invalid, mark_duplicate],
+            description="Speaks for development: what became of an anomaly.",
+        )
+        auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         snapshot = Snapshot.terminal("customer", "product", "seriousness", "assignee", "has_anomaly")

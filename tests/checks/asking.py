@@ -13,7 +13,8 @@ from unittest import mock
 from django.core.checks import CheckMessage
 from django.db import models
 
-from fsm_lifecycle import Event, State, checks
+from fsm_lifecycle import Event, State
+from fsm_lifecycle.checks import lifecycles as checks
 from fsm_lifecycle.models import LifecycleModel
 from tests.definition.declaring import declare, lifecycle
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.core.checks import Error
 
-from fsm_lifecycle import CRUD, Event, Retention, Role, fires, on_commit
+from fsm_lifecycle import Event, Retention, fires, on_commit
 from fsm_lifecycle.models import LifecycleModel
 from tests.checks.asking import ids, messages, thing
-from tests.testapp.models import Light
+
+pytestmark = pytest.mark.pure
 
 Model = type[LifecycleModel]
 
@@ -27,19 +28,6 @@ def more(**options: Any) -> Model:
 
 # What is wrong → the check that says so beside E023, a model with that, and a name its message must hold.
 WITH_PARTS_TO_COME: dict[str, tuple[str, Callable[[], Model], str]] = {
-    "two default roles": (
-        "E017",
-        lambda: thing(r=Role("r", default=True), s=Role("s", default=True)),
-        "“r” and “s”",
-    ),
-    "a role with an unknown event": ("E018", lambda: thing(r=Role("r", may=["fly"])), "“fly”"),
-    "a role with another lifecycle's event": (
-        "E018",
-        lambda: thing(r=Role("r", may=[Light.Lifecycle.smash])),
-        "“smash”",
-    ),
-    "two roles of one name": ("E019", lambda: thing(r=Role("r"), s=Role("r")), "“r”"),
-    "not_by with an unknown event": ("E020", lambda: more(not_by=["fly"]), "“fly”"),
     "at with an unknown field": ("E034", lambda: more(at="due_on"), "“due_on”"),
 }
 
@@ -56,8 +44,6 @@ def test_a_defect_of_a_part_to_come_is_named_beside_it(
 
 
 PARTS_TO_COME: dict[str, tuple[Callable[[], Model], str]] = {
-    "a role": (lambda: thing(r=Role("approver", crud=CRUD.READ, may=["go"])), "role “approver”"),
-    "not_by": (lambda: more(not_by=["go"]), "not_by="),
     "after": (lambda: more(after=timedelta(days=1)), "after="),
     "at": (lambda: more(at="state_since"), "at="),
     "a durable effect": (lambda: more(effects=[on_commit(act, retry=True)]), "effect “act”"),
@@ -82,6 +68,12 @@ def test_a_part_that_is_not_there_yet_is_an_error_that_says_so(make: Callable[[]
 
 
 def test_each_part_is_named_once_however_often_it_is_used() -> None:
-    found = messages(thing(r=Role("r"), s=Role("s"), more=Event("a", to="b", after=timedelta(days=1))))
+    found = messages(
+        thing(
+            tool_plural="things",
+            more=Event("a", to="b", after=timedelta(days=1)),
+            most=Event("b", to="c", after=timedelta(days=2)),
+        )
+    )
     assert ids(found) == ["E023", "E023"]
-    assert any("“r”" in message.msg and "“s”" in message.msg for message in found)
+    assert any("“more”" in message.msg and "“most”" in message.msg for message in found)

@@ -8,10 +8,16 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 
-from fsm_lifecycle import checks, conf
+from fsm_lifecycle import conf
+from fsm_lifecycle.access import LifecycleBackend
+from fsm_lifecycle.checks import project as checks
 from tests.checks.asking import ids
+from tests.testapp.models import Light
+
+pytestmark = pytest.mark.pure
 
 ACTOR = "fsm_lifecycle.middleware.ActorMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -46,6 +52,73 @@ def test_a_missing_middleware_is_a_warning(settings: Any) -> None:
 def test_the_order_does_not_matter_for_the_user_is_read_later(settings: Any, order: list[str]) -> None:
     settings.MIDDLEWARE = order
     assert checks.check_project() == []
+
+
+OURS = "fsm_lifecycle.access.LifecycleBackend"
+MODEL = "django.contrib.auth.backends.ModelBackend"
+GUARDIAN = "guardian.backends.ObjectPermissionBackend"
+STRANGER = "django.contrib.auth.backends.RemoteUserBackend"
+
+
+class OwnBackend(LifecycleBackend):
+    """What a project makes of ours."""
+
+
+@pytest.mark.parametrize("backends", [[MODEL], [MODEL, GUARDIAN]])
+def test_without_our_backend_has_perm_would_not_know_roles(settings: Any, backends: list[str]) -> None:
+    settings.AUTHENTICATION_BACKENDS = backends
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E057", Error)
+    assert str([OURS, *backends]) in str(message.hint)
+
+
+def test_without_roles_a_missing_backend_is_a_warning(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [MODEL]
+    with mock.patch.object(checks, "apps", SimpleNamespace(get_models=lambda: [Light], is_installed=bool)):
+        message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.W057", Warning)
+    assert str([OURS, MODEL]) in str(message.hint)
+
+
+@pytest.mark.parametrize(
+    ("backends", "first"), [([MODEL, OURS, GUARDIAN], MODEL), ([GUARDIAN, OURS, MODEL], GUARDIAN)]
+)
+def test_our_backend_has_to_stand_first(settings: Any, backends: list[str], first: str) -> None:
+    settings.AUTHENTICATION_BACKENDS = backends
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E058", Error)
+    assert first in message.msg
+    assert f"[{OURS!r}" in str(message.hint)
+
+
+def test_guardian_before_the_model_backend_is_a_warning(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [OURS, GUARDIAN, MODEL]
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.W058", Warning)
+    assert str([OURS, MODEL, GUARDIAN]) in str(message.hint)
+
+
+@pytest.mark.parametrize(
+    "backends",
+    [
+        [OURS, MODEL, GUARDIAN],
+        [OURS, MODEL],
+        [STRANGER, OURS, MODEL, GUARDIAN],
+        ["tests.checks.test_project.OwnBackend", MODEL, GUARDIAN],
+    ],
+)
+def test_these_backends_are_sound(settings: Any, backends: list[str]) -> None:
+    settings.AUTHENTICATION_BACKENDS = backends
+    assert checks.check_project() == []
+
+
+def test_a_missing_app_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"django.contrib.auth", "django.contrib.contenttypes"}
+    monkeypatch.setattr(apps, "is_installed", lambda name: name in installed)
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E060", Error)
+    assert "guardian" in message.msg
+    assert "guardian" in str(message.hint)
 
 
 def test_django_fsm_beside_django_fsm_2_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

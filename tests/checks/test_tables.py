@@ -11,17 +11,14 @@ from django import forms
 from django.core.checks import Error, Warning
 from django.db import models
 
-from fsm_lifecycle import (
-    Branch,
-    Event,
-    State,
-    guard,
-    on_commit,
-)
+from fsm_lifecycle import Branch, Event, Role, State, guard, on_commit
 from fsm_lifecycle.definition import Table, defects
 from fsm_lifecycle.models import LifecycleModel
 from tests.checks.asking import ids, messages, sound_members, thing
 from tests.definition.declaring import declare, lifecycle
+from tests.testapp.models import Light
+
+pytestmark = pytest.mark.pure
 
 Model = type[LifecycleModel]
 a, b, c = State("a", initial=True), State("b"), State("c", terminal=True)
@@ -177,6 +174,20 @@ DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
         "created_by",
     ),
     "something that nothing reads": ("W021", lambda: thing(colour="red"), "“colour”"),
+    "two default roles": (
+        "E017",
+        lambda: thing(r=Role("r", default=True), s=Role("s", default=True)),
+        "“r” and “s”",
+    ),
+    "a role with an unknown event": ("E018", lambda: thing(r=Role("r", may=["fly"])), "“fly”"),
+    "a role with another lifecycle's event": (
+        "E018",
+        lambda: thing(r=Role("r", may=[Light.Lifecycle.smash])),
+        "“smash”",
+    ),
+    "two roles of one name": ("E019", lambda: thing(r=Role("r"), s=Role("r")), "“r”"),
+    "not_by with an unknown event": ("E020", lambda: more(not_by=["fly"]), "“fly”"),
+    "a role too long for a permission": ("E059", lambda: thing(r=Role("r" * 96)), "over 95"),
     "a snapshot that is no policy": ("E022", lambda: thing(snapshot="terminal"), "'terminal'"),
 }
 

@@ -12,7 +12,16 @@ import pytest
 from django.db import connection, models, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
-from fsm_lifecycle.models import RefusedAttempt, TransitionLog
+from fsm_lifecycle.ledger import protection
+from fsm_lifecycle.models import (
+    Checkpoint,
+    DailyCount,
+    LogLeaf,
+    LogTile,
+    RefusedAttempt,
+    SealProgress,
+    TransitionLog,
+)
 from fsm_lifecycle.registry import lifecycles
 from tests.concurrency.racers import Racers
 
@@ -20,9 +29,15 @@ from tests.concurrency.racers import Racers
 def empty_tables() -> None:
     """Remove every record of the test app and the whole log; definitions stay, as they do on a real site."""
     used: list[type[models.Model]] = [TransitionLog, RefusedAttempt]
+    used += [Checkpoint, DailyCount, LogLeaf, LogTile, SealProgress]
     used += [model for model in lifecycles() if model._meta.app_label == "testapp"]
     # PostgreSQL checks at the end of the transaction, the others are told not to.
-    with transaction.atomic(), connection.constraint_checks_disabled(), connection.cursor() as cursor:
+    with (
+        transaction.atomic(),
+        protection.gate(connection, "delete"),
+        connection.constraint_checks_disabled(),
+        connection.cursor() as cursor,
+    ):
         for model in used:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
 

@@ -13,6 +13,7 @@ from fsm_lifecycle.models import LifecycleDefinition, LifecycleModel, RefusedAtt
 from tests.concurrency import races
 from tests.concurrency.outcomes import assert_fair, assert_whole
 from tests.concurrency.racers import COUNT, Racers
+from tests.ledger.unprotected import unprotected
 from tests.testapp.models import Contract, Invoice, Light, Order
 
 RECORDS = 100
@@ -171,7 +172,7 @@ def test_losers_are_kept_as_refused_and_not_in_the_log(racers: Racers) -> None:
 def test_a_definition_is_stored_once_by_whoever_comes_first(racers: Racers) -> None:
     keys = lights()
     invoice_keys = invoices()
-    with connection.cursor() as cursor:
+    with unprotected(connection), connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {LifecycleDefinition._meta.db_table}")
     try:
         assert_fair(racers.race(races.fire_each, Light, keys[:3], ["switch_on"]))

@@ -9,6 +9,7 @@ from fsm_lifecycle import System
 from fsm_lifecycle.migrating import store_definitions
 from fsm_lifecycle.models import TransitionLog
 from tests.concurrency.wholeness import faults
+from tests.ledger.unprotected import unprotected
 from tests.testapp.models import Light
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
@@ -18,7 +19,7 @@ LAST = f"WHERE sequence = 3 AND model_label = '{Light._meta.label_lower}'"
 
 
 def behind_our_back(sql: str) -> None:
-    with connection.cursor() as cursor:
+    with unprotected(connection), connection.cursor() as cursor:
         cursor.execute(sql)
 
 

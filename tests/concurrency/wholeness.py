@@ -12,13 +12,13 @@ from typing import Any
 
 from django.db import connections, models, transaction
 
+from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.ledger.chain import hashed_values
-from fsm_lifecycle.ledger.entry import key_text
 from fsm_lifecycle.ledger.hashing import entry_hash, genesis
 from fsm_lifecycle.models import LifecycleDefinition, TransitionLog
 from fsm_lifecycle.registry import lifecycles
 
-KINDS = {"created", "adopted", "transition", "deleted"}
+KINDS = {"created", "adopted", "transition", "redaction", "deleted", "purged"}
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def faults(using: str = "default") -> list[str]:
             found += [f"{name} {fault}" for fault in _faults_of_log(log, known)]
             row = rows.pop(key, None)
             last = log[-1]
-            if last.kind == "deleted":
+            if last.kind == "deleted" or last.to_state is None:
                 if row is not None:
                     found.append(f"{name} is deleted in its log and still has a row")
             elif row is None:

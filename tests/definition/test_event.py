@@ -12,6 +12,8 @@ from fsm_lifecycle.definition import Table
 from tests.definition.declaring import table
 from tests.testapp.models import Invoice, PaymentForm, has_client, has_positive_total
 
+pytestmark = pytest.mark.pure
+
 a = State("a", initial=True)
 b = State("b")
 c = State("c", terminal=True)

@@ -16,6 +16,8 @@ from fsm_lifecycle.ledger.canonical import canon
 from fsm_lifecycle.models import LifecycleModel
 from tests.definition.declaring import lifecycle
 
+pytestmark = pytest.mark.pure
+
 MODELS = [model for model in apps.get_models() if issubclass(model, LifecycleModel)]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from fsm_lifecycle import Snapshot
 
+pytestmark = pytest.mark.pure
+
 
 def test_each_policy_has_its_reason_and_fields() -> None:
     day = timedelta(days=1)

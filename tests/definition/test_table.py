@@ -12,6 +12,8 @@ from fsm_lifecycle.exceptions import InvalidDefinition, UnknownEvent
 from tests.definition.declaring import declare, lifecycle, table
 from tests.testapp.models import Door, Expense, Invoice, Light
 
+pytestmark = pytest.mark.pure
+
 a = State("a", initial=True)
 b = State("b")
 c = State("c", terminal=True)

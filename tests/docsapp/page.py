@@ -3,15 +3,16 @@
 Must not know what any page says. Run as `python -m tests.docsapp.page PAGE.md`, a process for each page: a model that
 a page declares would otherwise stay in Django's registry for every test after it.
 
-Blocks fenced as `python` are executed in one namespace; the tables of the models they declare are made as soon as a
-block is done. Blocks fenced as `pycon` are checked by doctest in the same namespace, output and all. Top-level `await`
-works. Other blocks are not run.
+Blocks fenced as `python` are executed in one namespace; the tables of the models they declare, and the permissions of
+their roles, are made as soon as a block is done. Blocks fenced as `pycon` are checked by doctest in the same
+namespace, output and all. Top-level `await` works. Other blocks are not run.
 """
 
 import ast
 import asyncio
 import doctest
 import inspect
+import io
 import re
 import sys
 from pathlib import Path
@@ -49,15 +50,19 @@ def check(code: str, line: int, page: Path, namespace: dict[str, Any]) -> None:
 
 
 def make_tables() -> None:
-    """Tables for the models declared since the last call."""
+    """Tables for the models declared since the last call, and what `migrate` makes for their roles."""
     from django.apps import apps
+    from django.core.management import call_command
     from django.db import connection
 
     existing = connection.introspection.table_names()
+    models = list(apps.get_app_config("docsapp").get_models())
+    missing = [model for model in models if model._meta.db_table not in existing]
     with connection.schema_editor() as editor:
-        for model in apps.get_app_config("docsapp").get_models():
-            if model._meta.db_table not in existing:
-                editor.create_model(model)
+        for model in missing:
+            editor.create_model(model)
+    if any(hasattr(model, "lifecycle") for model in missing):
+        call_command("lifecycle_roles", sync=True, stdout=io.StringIO())
 
 
 def main(page: Path) -> None:
@@ -66,7 +71,9 @@ def main(page: Path) -> None:
     settings.INSTALLED_APPS.append("tests.docsapp")
     django.setup()
     from django.core.management import call_command
+    from django.test.utils import setup_test_environment
 
+    setup_test_environment()  # no page sends an e-mail
     call_command("migrate", run_syncdb=True, verbosity=0)
     # The module's name is what tells Django the app of a model.
     namespace: dict[str, Any] = {"__name__": "tests.docsapp.models"}

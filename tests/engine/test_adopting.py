@@ -10,6 +10,7 @@ from django.db import connection
 from fsm_lifecycle import DirectStateChange, StaleState, System, acting_as, adopting
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR
+from tests.ledger.unprotected import unprotected
 from tests.testapp.models import Door, Light, Treaty
 from tests.testapp.shapes import Lamp
 
@@ -21,7 +22,7 @@ def without_log(model: Any, **values: Any) -> Any:
     with adopting("to be made unknown"):
         record = model.objects.create(**values)
     table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor:
+    with unprotected(connection), connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET lifecycle_sequence = 0, lifecycle_head = ''")
         cursor.execute("DELETE FROM fsm_lifecycle_transitionlog")
     record.refresh_from_db()
@@ -143,7 +144,7 @@ def test_the_command_adopts_every_model_by_default() -> None:
 def test_the_command_judges_a_child_by_its_own_table() -> None:
     with adopting("x"):
         treaty = Treaty.objects.create(title="t", state="signed")
-    with connection.cursor() as cursor:
+    with unprotected(connection), connection.cursor() as cursor:
         cursor.execute("UPDATE testapp_document SET lifecycle_sequence = 0, lifecycle_head = ''")
         cursor.execute("DELETE FROM fsm_lifecycle_transitionlog")
     adopt("testapp.Treaty")
@@ -154,7 +155,7 @@ def test_the_command_judges_a_child_by_its_own_table() -> None:
 
 def test_the_command_refuses_states_that_the_lifecycle_does_not_have() -> None:
     without_log(Light, state="on")
-    with connection.cursor() as cursor:
+    with unprotected(connection), connection.cursor() as cursor:
         cursor.execute("UPDATE testapp_light SET state = 'melted'")
     with pytest.raises(CommandError, match="melted"):
         adopt("testapp.Light")

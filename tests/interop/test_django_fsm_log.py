@@ -19,7 +19,12 @@ PROJECT = """
 
     settings.configure(
         INSTALLED_APPS=[
-            "django.contrib.contenttypes", "django.contrib.auth", "django_fsm_log", "fsm_lifecycle", "tests.testapp",
+            "django.contrib.contenttypes", "django.contrib.auth", "guardian", "django_fsm_log", "fsm_lifecycle",
+            "tests.testapp",
+        ],
+        AUTHENTICATION_BACKENDS=[
+            "fsm_lifecycle.access.LifecycleBackend", "django.contrib.auth.backends.ModelBackend",
+            "guardian.backends.ObjectPermissionBackend",
         ],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",

@@ -10,6 +10,8 @@ from django.core.management import call_command
 
 from tests.testapp.models import DisputedInvoice, Expense, Invoice
 
+pytestmark = pytest.mark.pure
+
 pytest.importorskip("graphviz", reason="graph_transitions needs the Python package graphviz")
 graph_transitions = pytest.importorskip("django_fsm.management.commands.graph_transitions")
 

@@ -27,6 +27,8 @@ from fsm_lifecycle.ledger.body import (
 from fsm_lifecycle.ledger.canonical import MAX_DEPTH, Unrecordable, canon, restore
 from tests.vectors import generate
 
+pytestmark = pytest.mark.pure
+
 SALT = "zzgTck0JrSDzC1EiA7cN3A"
 OTHER = "AAAAAAAAAAAAAAAAAAAAAA"
 DIGEST = "b68cac20eaa882362eb0b2bb49bf127a3ebeacaa2b5baae91022f793e0ed826c"

@@ -28,6 +28,8 @@ from fsm_lifecycle.ledger.canonical import (
 )
 from tests.vectors import generate
 
+pytestmark = pytest.mark.pure
+
 UUID = uuid.UUID("1b4e28ba-2fa1-11d2-883f-0016d3cca427")
 OSLO = ZoneInfo("Europe/Oslo")
 
@@ -255,11 +257,11 @@ def test_a_tree_that_no_value_has_is_not_restored(tree: Any) -> None:
 def test_the_byte_layer_needs_the_standard_library_alone() -> None:
     folder = Path(canonical.__file__).parent
     assert Path(hashing.__file__).parent == folder
-    for name in ("recordable", "canonical", "hashing", "body"):
+    for name in ("recordable", "canonical", "hashing", "strict_json", "body"):
         for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 assert {alias.name.partition(".")[0] for alias in node.names} <= sys.stdlib_module_names
             elif isinstance(node, ast.ImportFrom):
                 module = node.module or ""
-                own = node.level == 1 and module in {"recordable", "canonical", "hashing"}
+                own = node.level == 1 and module in {"recordable", "canonical", "hashing", "strict_json"}
                 assert own or module.partition(".")[0] in sys.stdlib_module_names

@@ -15,6 +15,8 @@ from fsm_lifecycle.ledger import hashing
 from fsm_lifecycle.ledger.canonical import MAX_INTEGER, Unrecordable, canon
 from tests.vectors import generate
 
+pytestmark = pytest.mark.pure
+
 ENTRY: dict[str, Any] = dict(generate.WORKED)
 
 

@@ -19,6 +19,8 @@ from django.utils.safestring import mark_safe
 from fsm_lifecycle.ledger.canonical import canon
 from fsm_lifecycle.ledger.recordable import MAX_DEPTH, Json, Unrecordable, plain
 
+pytestmark = pytest.mark.pure
+
 UUID = uuid.UUID("1b4e28ba-2fa1-11d2-883f-0016d3cca427")
 OSLO = ZoneInfo("Europe/Oslo")
 Point = namedtuple("Point", "x y")

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.acting import ACTOR
+from tests.ledger.unprotected import unprotected
 from tests.testapp.gates import Gate
 from tests.testapp.models import Document, Door, Invoice, Light, Parcel, Report, Treaty
 from tests.testapp.shapes import Lamp
@@ -38,7 +39,7 @@ def load(path: Path) -> str:
 
 
 def empty(*tables: str) -> None:
-    with connection.cursor() as cursor:
+    with unprotected(connection), connection.cursor() as cursor:
         for table in (*tables, "fsm_lifecycle_transitionlog"):
             cursor.execute(f"DELETE FROM {table}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -131,7 +132,8 @@ class Pair:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("machines")
 @settings(
-    max_examples=250,
+    # The tables are as wild everywhere; what another database could do otherwise shows in fewer.
+    max_examples=250 if connection.vendor == "sqlite" else 60,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

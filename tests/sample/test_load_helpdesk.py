@@ -13,6 +13,8 @@ from sample_project.helpdesk import loading
 from sample_project.helpdesk.log import read_log
 from sample_project.helpdesk.models import Ticket
 
+pytestmark = pytest.mark.once
+
 Load = Callable[..., str]
 
 

@@ -6,20 +6,29 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from fsm_lifecycle import System
+from fsm_lifecycle.access import grant_role
 from fsm_lifecycle.exceptions import GuardFailed, InvalidArguments, InvalidTransition, TerminalState
 from sample_project.helpdesk.models import Ticket
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
+
+
+def somebody(username: str, *roles: str) -> Any:
+    user = get_user_model().objects.create_user(username)
+    for role in roles:
+        grant_role(user, role, on=Ticket, by=System("tests"))
+    return user
 
 
 @pytest.fixture
 def alice() -> Any:
-    return get_user_model().objects.create_user("alice")
+    return somebody("alice", "supervisor", "developer")
 
 
 @pytest.fixture
 def bruno() -> Any:
-    return get_user_model().objects.create_user("bruno")
+    return somebody("bruno", "agent", "developer")
 
 
 @pytest.fixture

@@ -280,4 +280,5 @@ class Sampled(LifecycleModel):
 
 # Imported so that Django finds them.
 import tests.testapp.gates  # noqa: E402
+import tests.testapp.offices  # noqa: E402
 import tests.testapp.shapes  # noqa: E402, F401

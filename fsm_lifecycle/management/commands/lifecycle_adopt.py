@@ -48,5 +48,5 @@ class Command(BaseCommand):
                 try:
                     count = adopt_rows(binding, options["database"], options["reason"], progress=progress)
                 except (LifecycleError, ValueError) as error:
-                    raise CommandError(str(error)) from None
+                    raise CommandError(str(error), returncode=2) from None
             self.stdout.write(f"{label}: {count:,} adopted." if count else f"{label}: every row has a log.")

@@ -1,37 +1,30 @@
-"""System checks: every defect of a lifecycle that Django can name before anything goes wrong.
+"""System checks of lifecycle models: every defect that Django can name before anything goes wrong.
 
-What the table alone shows is found in ``definition.defects``; here it gets an object, and the model, the
-settings and the installation are looked at. Must not mend anything.
+What the table alone shows is found in ``definition.defects``; here it gets an object, and the model is looked at.
+Must not mend anything.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.core import checks
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error
 from django.db import models
 
-from fsm_lifecycle import conf
+from fsm_lifecycle.access.codenames import (
+    MAX_CODENAME,
+    MAX_GROUP_NAME,
+    group_name,
+)
 from fsm_lifecycle.definition.defect import Defect, listed, shown
 from fsm_lifecycle.definition.defects import defects_of
 from fsm_lifecycle.engine.binding import Binding
 from fsm_lifecycle.managers import LifecycleQuerySet
 from fsm_lifecycle.models import LifecycleModel
 from fsm_lifecycle.preparation import NoDeclaration
-
-ACTOR_MIDDLEWARE = "fsm_lifecycle.middleware.ActorMiddleware"
-
-
-def register_all() -> None:
-    """Register the checks. Called once, by ``AppConfig.ready``."""
-    register(check_lifecycles, "fsm_lifecycle")
-    register(check_project, "fsm_lifecycle")
 
 
 def check_lifecycles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -189,82 +182,27 @@ def _key(binding: Binding) -> Iterator[Defect]:
 
 
 def _lengths(binding: Binding) -> Iterator[Defect]:
-    long = [name for name in binding.table.events if len(name) > 100]
-    if long:
-        yield Defect("E038", f"The event name {listed(long)} is over 100 characters.", "Shorten it.")
+    room = MAX_CODENAME - len("fire_")
+    if long := [name for name in binding.table.events if len(name) > room]:
+        yield Defect(
+            "E038",
+            f"The event name {listed(long)} is over {room} characters, the most that its permission can hold.",
+            "Shorten it.",
+        )
+    if long := [role for role in binding.table.roles if len(role) > room]:
+        yield Defect(
+            "E059",
+            f"The role {listed(long)} is over {room} characters, the most that its permission can hold.",
+            "Shorten it.",
+        )
+    names = [group_name(binding.model, role) for role in binding.table.roles]
+    if long := [name for name in names if len(name) > MAX_GROUP_NAME]:
+        yield Defect(
+            "E059",
+            f"The group {listed(long)} is over {MAX_GROUP_NAME} characters, which is what auth can store.",
+            "Shorten the name of the role.",
+        )
     if len(binding.label) > 100:
         yield Defect(
             "E039", f"The label {shown(binding.label)} is over 100 characters.", "Shorten Lifecycle.label."
         )
-
-
-def check_project(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """The settings and the installation, once there is a lifecycle to protect."""
-    found: list[CheckMessage] = []
-    if not any(issubclass(m, LifecycleModel) for m in apps.get_models()):
-        return found
-    if not settings.USE_TZ:
-        found.append(
-            Error(
-                "USE_TZ is False, so the log could not say when anything happened.",
-                hint="Set USE_TZ = True.",
-                id="fsm_lifecycle.E050",
-            )
-        )
-    found += _middleware()
-    found += _unknown_settings()
-    if _installed("django-fsm"):
-        found.append(
-            Error(
-                "django-fsm is installed beside django-fsm-2, and both are the package django_fsm.",
-                hint="Run: pip uninstall django-fsm && pip install --force-reinstall django-fsm-2",
-                id="fsm_lifecycle.E053",
-            )
-        )
-    return found
-
-
-def _middleware() -> Iterator[CheckMessage]:
-    middleware = list(settings.MIDDLEWARE)
-    if ACTOR_MIDDLEWARE not in middleware:
-        yield checks.Warning(
-            "ActorMiddleware is not in MIDDLEWARE, so fire() needs actor=... in every view.",
-            hint=f'Add "{ACTOR_MIDDLEWARE}" after AuthenticationMiddleware.',
-            id="fsm_lifecycle.W051",
-        )
-
-
-def _unknown_settings() -> Iterator[CheckMessage]:
-    value = getattr(settings, "FSM_LIFECYCLE", {})
-    if not isinstance(value, dict):
-        yield Error(
-            f"FSM_LIFECYCLE is a {type(value).__name__}, not a dict.",
-            hint='Write FSM_LIFECYCLE = {"MAX_CAUSE_DEPTH": 16}.',
-            id="fsm_lifecycle.E054",
-        )
-        return
-    for key in value:
-        if key not in conf.KEYS:
-            near = difflib.get_close_matches(str(key).upper(), conf.KEYS, 1, 0.5)
-            yield checks.Warning(
-                f"FSM_LIFECYCLE has {key!r}, which nothing reads.",
-                hint=f"Did you mean {near[0]!r}?"
-                if near
-                else f"The keys are {', '.join(sorted(conf.KEYS))}.",
-                id="fsm_lifecycle.W055",
-            )
-    depth = value.get("MAX_CAUSE_DEPTH", 16)
-    if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
-        yield Error(
-            f"FSM_LIFECYCLE['MAX_CAUSE_DEPTH'] is {depth!r}.",
-            hint="Give a whole number from 1; the default is 16.",
-            id="fsm_lifecycle.E056",
-        )
-
-
-def _installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True

@@ -1,0 +1,1 @@
+"""A host project of its own, which tests run in processes of their own: a shop whose one model changes with time."""
