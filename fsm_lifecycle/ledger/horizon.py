@@ -217,10 +217,11 @@ def _read(one: dict[str, Any]) -> Generation:
 # --- asking the database ------------------------------------------------------------------------------------
 
 
-def look(connection: BaseDatabaseWrapper) -> Watch:
-    """Read the highest key, then who may hold a lower one."""
+def look(connection: BaseDatabaseWrapper, settled: int = 0) -> Watch:
+    """Read the highest key, then who may hold a lower one; nobody is asked for where all up to it is ``settled``."""
     top = _highest_key(connection)
-    return Watch(top=top, open=open_writers(connection), at=time.time())
+    writers = frozenset[str]() if top == settled else open_writers(connection)
+    return Watch(top=top, open=writers, at=time.time())
 
 
 def _highest_key(connection: BaseDatabaseWrapper) -> int:

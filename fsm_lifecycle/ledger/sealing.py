@@ -103,7 +103,7 @@ class _Run:
     def run(self, progress: Callable[[int, int], None] | None, stopped: Callable[[], bool]) -> None:
         before, _ = SealProgress.objects.using(self.using).get_or_create(pk=1)
         horizon = Horizon.of(before)
-        watch = look(self.connection)
+        watch = look(self.connection, horizon.settled)
         if watch.top < horizon.settled:
             horizon = Horizon()  # the log was emptied
         if before.skipped:

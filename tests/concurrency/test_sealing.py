@@ -21,7 +21,7 @@ from fsm_lifecycle.ledger.sealing import seal
 from fsm_lifecycle.models import LogLeaf, SealProgress, TransitionLog
 from tests.concurrency import sealing
 from tests.concurrency.racers import CONTEXT, COUNT, PATIENCE, Racers
-from tests.ledger.whole_tree import faults
+from tests.ledger.whole_tree import faults, settle
 from tests.testapp.models import Light
 
 #: How long writers write beside sealers. The whole minute: SEALING_SECONDS=60.
@@ -37,21 +37,6 @@ def lights(count: int) -> list[Any]:
 
 def last_key() -> int:
     return TransitionLog.objects.latest("pk").pk
-
-
-def settle() -> None:
-    """Seal until everything is settled.
-
-    On MariaDB a run settles what the one before it has read, and InnoDB goes on telling an old list of transactions
-    for as long as somebody on the server asks more often than every tenth of a second.
-    """
-    for _ in range(50):
-        seal()
-        progress = SealProgress.objects.get()
-        if (progress.settled_id, progress.barrier) == (last_key(), None):
-            break
-        time.sleep(0.2)
-    assert (progress.settled_id, progress.barrier, progress.skipped) == (last_key(), None, [])
 
 
 # --- sealers beside each other ------------------------------------------------------------------------------

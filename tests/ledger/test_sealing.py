@@ -15,7 +15,7 @@ from fsm_lifecycle.ledger.sealing import seal
 from fsm_lifecycle.ledger.tiles import TileDamaged
 from fsm_lifecycle.models import Checkpoint, DailyCount, LogLeaf, LogTile, SealProgress, TransitionLog
 from tests.ledger.unprotected import unprotected
-from tests.ledger.whole_tree import faults
+from tests.ledger.whole_tree import faults, settle
 from tests.testapp.models import Invoice, Light
 
 ACTOR = System("test")
@@ -84,8 +84,7 @@ def test_an_empty_log_has_no_checkpoint() -> None:
 
 def test_a_second_run_with_nothing_to_do_writes_nothing() -> None:
     lights(5, "switch_on")
-    seal()
-    seal()  # MariaDB settles here what the first run has read
+    settle()
     before, progress = rows(), SealProgress.objects.values().get()
     with CaptureQueriesContext(connection) as queries:
         result = seal()

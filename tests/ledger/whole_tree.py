@@ -6,13 +6,15 @@ by appending leaf after leaf when it is not. Must not know how they came to be s
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 from fsm_lifecycle.ledger.chain import hashed_values
 from fsm_lifecycle.ledger.hashing import entry_hash
 from fsm_lifecycle.ledger.merkle import Frontier, verify_consistency
+from fsm_lifecycle.ledger.sealing import seal
 from fsm_lifecycle.ledger.tiles import Tiles
-from fsm_lifecycle.models import Checkpoint, DailyCount, LogLeaf, TransitionLog
+from fsm_lifecycle.models import Checkpoint, DailyCount, LogLeaf, SealProgress, TransitionLog
 from tests.vectors import rfc6962
 
 #: Trees up to this size are computed by the separate implementation.
@@ -84,3 +86,18 @@ def roots_of(leaves: list[bytes], sizes: set[int]) -> dict[int, bytes]:
         if frontier.size in sizes:
             found[frontier.size] = frontier.root()
     return found
+
+
+def settle() -> None:
+    """Seal until everything is settled.
+
+    On MariaDB a run settles what the one before it has read, and later where others keep asking InnoDB for its list.
+    """
+    last = TransitionLog.objects.latest("pk").pk
+    for _ in range(50):
+        seal()
+        progress = SealProgress.objects.get()
+        if (progress.settled_id, progress.barrier) == (last, None):
+            break
+        time.sleep(0.2)
+    assert (progress.settled_id, progress.barrier, progress.skipped) == (last, None, [])
