@@ -66,7 +66,11 @@ class Late:
         if type(at) is int and abs(at - microseconds(self._now)) <= self._delay // timedelta(microseconds=1):
             self._fresh += 1
             return
-        if self._since is not None and type(at) is int and at >= microseconds(self._since):
+        if (
+            self._since is not None
+            and type(at) is int
+            and microseconds(self._since) <= at <= microseconds(self._now)
+        ):
             self._excused += 1
             return
         self._late += 1
