@@ -143,6 +143,11 @@ class TransitionLog(EntryColumns):
         verbose_name = "log entry"
         verbose_name_plural = "log entries"
         default_permissions = ("view",)
+        permissions: ClassVar = [
+            ("view_all_entries", "Can view the entries of all records"),
+            ("redact_entries", "Can redact entries"),
+            ("view_settings", "Can view what is in force"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["model_label", "object_pk", "sequence"], name="fsm_lifecycle_log_sequence"

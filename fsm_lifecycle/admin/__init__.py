@@ -1,0 +1,15 @@
+"""The admin: ``LifecycleAdmin`` for a model's own pages, and the lifecycle section.
+
+Django's autodiscovery imports this package, which puts the section on the default site. For another site:
+``LifecycleSection.register(site)``.
+"""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from fsm_lifecycle.admin.section.section import LifecycleSection
+
+__all__ = ["LifecycleSection"]
+
+LifecycleSection.register(admin.site)

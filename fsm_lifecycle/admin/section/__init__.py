@@ -1,0 +1,1 @@
+"""The lifecycle section of the admin: one module for each page, all on the frame of ``page``."""

@@ -1,0 +1,91 @@
+"""Owns the section as a whole: which pages it has, where they are, and what the admin's index and sidebar show of it.
+
+Must not know what is on a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, include, path
+from django.utils.module_loading import import_string
+
+from fsm_lifecycle.admin.section.page import Page, url_of
+
+
+class LifecycleSection:
+    """The lifecycle section of one admin site, below ``lifecycle/``."""
+
+    #: In the order of the tabs; a route that takes anything comes last.
+    PAGES: ClassVar[tuple[str, ...]] = ()
+    #: The pages that the sidebar shows.
+    SIDEBAR: ClassVar[tuple[str, ...]] = ("dashboard", "log", "roles", "ledger")
+
+    def __init__(self, site: AdminSite) -> None:
+        self.site = site
+        self.pages: tuple[type[Page], ...] = tuple(import_string(name) for name in self.PAGES)
+
+    @classmethod
+    def register(cls, site: AdminSite) -> LifecycleSection:
+        """Put the section on a site. Doing it twice changes nothing."""
+        found: LifecycleSection | None = getattr(site, "lifecycle_section", None)
+        if found is not None:
+            return found
+        section = cls(site)
+        # A site has no way to be given addresses or entries of its list but its own methods, so these two are
+        # wrapped, on this one site that was handed over for it.
+        site.lifecycle_section = section  # type: ignore[attr-defined]
+        site.get_urls = section._urls(site.get_urls)  # type: ignore[method-assign]
+        site.get_app_list = section._app_list(site.get_app_list)  # type: ignore[method-assign]
+        return section
+
+    def _urls(self, own: Callable[[], list[Any]]) -> Callable[[], list[Any]]:
+        def get_urls() -> list[URLPattern | URLResolver]:
+            routes = [
+                path(
+                    page.route,
+                    self.site.admin_view(page.as_view(site=self.site, pages=self.pages)),
+                    name=f"lifecycle_{page.name}",
+                )
+                for page in self.pages
+            ]
+            return [path("lifecycle/", include(routes)), *own()]
+
+        return get_urls
+
+    def _app_list(self, own: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+        def get_app_list(request: HttpRequest, app_label: str | None = None) -> list[Any]:
+            listed = own(request, app_label)
+            if app_label is not None:
+                return listed
+            entry = self._entry(request)
+            return [entry, *listed] if entry else listed
+
+        return get_app_list
+
+    def _entry(self, request: HttpRequest) -> dict[str, Any] | None:
+        """The section as the admin's index and sidebar list an app."""
+        shown = [page for page in self.pages if page.name in self.SIDEBAR and page.allows(request.user)]
+        if not shown:
+            return None
+        return {
+            "name": "Lifecycle",
+            "app_label": "lifecycle",
+            "app_url": url_of(self.site, shown[0].name),
+            "has_module_perms": True,
+            "models": [
+                {
+                    "name": page.tab,
+                    "object_name": f"Lifecycle{page.name.title()}",
+                    "model": None,
+                    "perms": {"add": False, "change": False, "delete": False, "view": True},
+                    "admin_url": url_of(self.site, page.name),
+                    "add_url": None,
+                    "view_only": True,
+                }
+                for page in shown
+            ],
+        }
