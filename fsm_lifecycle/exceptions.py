@@ -130,6 +130,28 @@ class CauseLoop(LifecycleError):
     code = "cause_loop"
 
 
+class UnderLegalHold(LifecycleError):
+    """The record must stay: a legal hold is in force. ``holds`` are the ones in force, oldest first."""
+
+    code = "legal_hold"
+
+    def __init__(self, message: str, holds: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.holds = tuple(holds)
+
+
+class InvalidHold(LifecycleError):
+    """A legal hold without a reason, or one that was released already."""
+
+    code = "invalid_hold"
+
+
+class NotEligible(LifecycleError):
+    """The record's retention does not let it be purged now, or it has none."""
+
+    code = "not_eligible"
+
+
 class ProtectionOutdated(LifecycleError):
     """The database's own protection belongs to an older table than the code."""
 

@@ -24,6 +24,7 @@ from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
 from fsm_lifecycle.engine.decide import available, decide
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.fire import fire
+from fsm_lifecycle.engine.legal_hold import HoldRelease, LegalHold
 from fsm_lifecycle.engine.refusals import RefusedAttempt
 from fsm_lifecycle.exceptions import DirectStateChange
 from fsm_lifecycle.fields import is_restoring, restoring
@@ -46,6 +47,8 @@ __all__ = [
     "DailyCount",
     "Delegation",
     "GrantTerm",
+    "HoldRelease",
+    "LegalHold",
     "LifecycleDefinition",
     "LifecycleManager",
     "LifecycleModel",

@@ -20,6 +20,7 @@ from fsm_lifecycle.access.belongings import forget_record
 from fsm_lifecycle.definition import Table
 from fsm_lifecycle.engine import beginnings
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
+from fsm_lifecycle.engine.legal_hold import refuse_held
 from fsm_lifecycle.exact_text import ExactTextField
 from fsm_lifecycle.exceptions import InvalidDefinition
 from fsm_lifecycle.fields import SinceField, StateDescriptor, StateField
@@ -125,6 +126,8 @@ def _before_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) 
     binding: Binding = sender._lifecycle
     if binding.owner is sender._meta.concrete_model:
         instance._state.lifecycle_ended = beginnings.end(binding, instance, using)
+    # After the row was locked there, so that no hold is placed meanwhile.
+    refuse_held(instance, using)
     # After the row was locked there: nobody can be given a role on it any more.
     forget_record(sender, instance.pk, using)
 

@@ -51,13 +51,21 @@ def before_purge(name: str, ask: Objection) -> Callable[[], None]:
     return unregister
 
 
-def purge(record: models.Model, *, reason: str, by: Any = None, redact_bodies: bool = True) -> TransitionLog:
+def purge(
+    record: models.Model,
+    *,
+    reason: str,
+    by: Any = None,
+    redact_bodies: bool = True,
+    unless: Objection | None = None,
+) -> TransitionLog:
     """Remove a record and return its last entry, of kind ``purged``.
 
     In one transaction, under the lock of its row: it must be what the caller believes (state, sequence), and nobody
     may object (``before_purge``). With ``redact_bodies`` every field of its entries is redacted first, an entry of
     kind ``redaction`` for each, and the package's other tables lose what they copied. Rows that depend on it go as
-    with ``delete()``; a model's own ``delete()`` is not asked.
+    with ``delete()``; a model's own ``delete()`` is not asked. ``unless`` is asked too, for
+    this purge alone.
 
     Raises ``StaleState``, ``ActorRequired``, ``NotRedactable`` (no reason), Django's ``ProtectedError``, and whatever
     an objection raises. The record is then what it was before.
@@ -76,7 +84,7 @@ def purge(record: models.Model, *, reason: str, by: Any = None, redact_bodies: b
                     f"{binding.describe(record)} is gone, has changed since it was loaded, or is not what its log "
                     f"says. Nothing was purged. Load it again before you decide."
                 )
-            for ask in list(_objections.values()):
+            for ask in [*_objections.values(), *([unless] if unless else [])]:
                 ask(end.row, using)
             if redact_bodies:
                 _redact_all(end, who, why)
