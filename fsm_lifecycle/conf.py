@@ -22,6 +22,16 @@ KEYS: Final = frozenset(
 )
 
 
+#: Days that rows beside the log are kept, by what they are.
+RETENTION_DAYS: Final[dict[str, float | None]] = {
+    "refusals": 365,
+    "deliveries": 30,
+    "attempts": 30,
+    "runs": 365,
+    "idempotency": 1,
+}
+
+
 def configured() -> dict[str, Any]:
     """The dict as the host wrote it; empty when there is none."""
     value = getattr(settings, "FSM_LIFECYCLE", None)
@@ -69,3 +79,19 @@ def ledger_export() -> list[str]:
 def seal_merge_delay() -> float:
     """``SEAL_MERGE_DELAY`` (60): seconds after which an entry that is not sealed is a finding."""
     return float(configured().get("SEAL_MERGE_DELAY", 60))
+
+
+def admin_bulk_inline() -> int:
+    """``ADMIN_BULK_INLINE`` (200): how many records the admin moves or purges while the request waits."""
+    return int(configured().get("ADMIN_BULK_INLINE", 200))
+
+
+def retention_days(kind: str) -> float | None:
+    """``RETENTION_DAYS``: days that rows beside the log are kept; ``None`` for ever. Keys left out keep their default.
+
+    ``kind`` is one of ``refusals`` (365), ``deliveries`` (30), ``attempts`` (30), ``runs`` (365), ``idempotency`` (1).
+    Raises ``KeyError`` for another.
+    """
+    own = configured().get("RETENTION_DAYS")
+    days = {**RETENTION_DAYS, **(own if isinstance(own, dict) else {})}[kind]
+    return None if days is None else float(days)

@@ -139,6 +139,27 @@ def _unknown_settings() -> Iterator[CheckMessage]:
             hint="Give a whole number from 1; the default is 16.",
             id="fsm_lifecycle.E056",
         )
+    yield from _retention_days(value.get("RETENTION_DAYS") or {})
+
+
+def _retention_days(value: Any) -> Iterator[CheckMessage]:
+    days = value if isinstance(value, dict) else {}
+    wrong = [
+        f"{key!r}: {kept!r}"
+        for key, kept in days.items()
+        if key not in conf.RETENTION_DAYS or not _days(kept)
+    ]
+    if wrong or not isinstance(value, dict):
+        yield Error(
+            f"FSM_LIFECYCLE['RETENTION_DAYS'] holds {', '.join(wrong) or repr(value)}.",
+            hint=f"Give days from 0, or None for ever, for any of {listed(conf.RETENTION_DAYS)}.",
+            id="fsm_lifecycle.E066",
+        )
+
+
+def _days(kept: Any) -> bool:
+    number = isinstance(kept, int | float) and not isinstance(kept, bool)
+    return kept is None or (number and 0 <= kept <= 365_000)
 
 
 def _installed(name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 from fsm_lifecycle.definition.branch import Branch
@@ -16,11 +17,15 @@ from fsm_lifecycle.definition.effects import Effect
 from fsm_lifecycle.definition.event import Event
 from fsm_lifecycle.definition.graph import reachable
 from fsm_lifecycle.definition.guards import Guard
+from fsm_lifecycle.definition.retention import Retention
 from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH, State
 from fsm_lifecycle.definition.table import OPTIONS, Table
 
 #: Names of form fields that the surfaces use for themselves.
 RESERVED_ARGUMENTS: Final = ("id", "actor", "expected_state", "expected_sequence")
+
+#: Beyond it, the day from which records may go could not be told.
+LONGEST_RETENTION: Final = timedelta(days=365_000)
 
 
 def initial_states(table: Table) -> Iterator[Defect]:
@@ -249,6 +254,43 @@ def options(table: Table) -> Iterator[Defect]:
         )
 
 
+def retention(table: Table) -> Iterator[Defect]:
+    policy = table.options.get("retention")
+    if policy is None:
+        return
+    example = "Write retention = Retention(after=timedelta(days=3650), states=[...])."
+    if not isinstance(policy, Retention):
+        yield Defect("E025", f"retention = {policy!r} is not a Retention.", example)
+        return
+    after: Any = policy.after
+    if not isinstance(after, timedelta):
+        yield Defect("E025", f"The retention is after={after!r}, which is not a timedelta.", example)
+    elif not timedelta(0) < after <= LONGEST_RETENTION:
+        yield Defect(
+            "E025",
+            f"The retention is after={after}. It has to be more than none, and at most a thousand years.",
+            "Give the time that the law or your promise asks for. To keep records for ever, leave the retention out.",
+        )
+    if not policy.states:
+        yield Defect("E025", "The retention names no state, so no record would ever go.", example)
+    unknown = [s for s in policy.states if not isinstance(s, str) or s not in table.states]
+    if unknown:
+        yield Defect(
+            "E025",
+            f"The retention names {listed(map(str, unknown))}, which the lifecycle does not have.",
+            f"Its states are {listed(table.states)}." + nearest(str(unknown[0]), table.states),
+        )
+    still_open = [s for s in policy.states if s not in unknown and not table.states[s].terminal]
+    if still_open:
+        yield Defect(
+            "W026",
+            f"The retention names {listed(still_open)}, in which a record is still at work: it would be purged "
+            f"unfinished.",
+            "Name terminal states alone, or silence this check where that is meant.",
+            "warning",
+        )
+
+
 def parts_to_come(table: Table) -> Iterator[Defect]:
     """Declarations that are understood but that this version does not carry out: one finding for each part."""
     found: dict[str, list[str]] = {}
@@ -261,7 +303,6 @@ def parts_to_come(table: Table) -> Iterator[Defect]:
             what = f"retry of effect {shown(effect.name)} of event {shown(event.name)}"
             found.setdefault("Durable work is", []).append(what)
     for option, part in (
-        ("retention", "Retention is"),
         ("api_fields", "The REST API is"),
         ("tool_plural", "Agents are"),
     ):
@@ -287,6 +328,7 @@ FINDERS: Final[tuple[Callable[[Table], Iterator[Defect]], ...]] = (
     roles,
     separated_duties,
     options,
+    retention,
     parts_to_come,
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.checks import Error
 
-from fsm_lifecycle import Event, Retention, fires, on_commit
+from fsm_lifecycle import Event, fires, on_commit
 from fsm_lifecycle.models import LifecycleModel
 from tests.checks.asking import ids, messages, thing
 
@@ -51,7 +51,6 @@ PARTS_TO_COME: dict[str, tuple[Callable[[], Model], str]] = {
         lambda: more(effects=[fires(lambda record: None, "x", on_failure="retry")]),
         "retry",
     ),
-    "retention": (lambda: thing(retention=Retention(after=timedelta(days=1), states=["c"])), "retention"),
     "api_fields": (lambda: thing(api_fields=["name"]), "api_fields"),
     "tool_plural": (lambda: thing(tool_plural="things"), "tool_plural"),
 }

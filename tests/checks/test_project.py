@@ -191,6 +191,28 @@ def test_a_depth_that_is_no_whole_number_is_an_error(settings: Any, depth: Any) 
     assert repr(depth) in message.msg
 
 
+@pytest.mark.parametrize("days", [-1, "365", True, float("nan"), 400_000])
+def test_days_that_cannot_be_used_are_an_error(settings: Any, days: Any) -> None:
+    settings.FSM_LIFECYCLE = {"RETENTION_DAYS": {"refusals": days}}
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E066", Error)
+    assert f"'refusals': {days!r}" in message.msg
+    assert "“deliveries”" in str(message.hint)
+
+
+@pytest.mark.parametrize("value", [30, {"refusal": 30}])
+def test_days_of_nothing_are_an_error(settings: Any, value: Any) -> None:
+    settings.FSM_LIFECYCLE = {"RETENTION_DAYS": value}
+    assert only().id == "fsm_lifecycle.E066"
+
+
+def test_days_that_are_left_out_keep_their_default(settings: Any) -> None:
+    settings.FSM_LIFECYCLE = {"RETENTION_DAYS": {"refusals": None, "runs": 0.5}}
+    assert checks.check_project() == []
+    kept = {kind: conf.retention_days(kind) for kind in conf.RETENTION_DAYS}
+    assert kept == {"refusals": None, "deliveries": 30, "attempts": 30, "runs": 0.5, "idempotency": 1}
+
+
 def test_a_depth_is_read_when_it_is_asked_for(settings: Any) -> None:
     settings.FSM_LIFECYCLE = {"MAX_CAUSE_DEPTH": 3}
     assert conf.max_cause_depth() == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ from django import forms
 from django.apps import apps
 from django.core.checks import run_checks
 
-from fsm_lifecycle import ANY, Branch, Event, Snapshot, State, fires, guard, on_commit
+from fsm_lifecycle import ANY, Branch, Event, Retention, Snapshot, State, fires, guard, on_commit
 from fsm_lifecycle.checks import ledger, lifecycles, project
 from fsm_lifecycle.definition import defects
 from fsm_lifecycle.models import LifecycleModel
@@ -56,6 +57,8 @@ SOUND: dict[str, Callable[[], Model]] = {
     "a form": lambda: more(arguments=Form),
     "a snapshot": lambda: thing(snapshot=Snapshot.terminal("state")),
     "a label": lambda: thing(label="old.name"),
+    "a retention": lambda: thing(retention=Retention(after=timedelta(days=3650), states=[c])),
+    "a retention of one state": lambda: thing(retention=Retention(after=timedelta(seconds=1), states="c")),
     "one state for ever": lambda: declare(lifecycle(a=State("a", initial=True, terminal=True))),
     "a value of 64 characters in any script": lambda: thing(
         c=State("Ω" * 64, terminal=True), end=Event(b, to="Ω" * 64)

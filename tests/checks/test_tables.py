@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from django import forms
 from django.core.checks import Error, Warning
 from django.db import models
 
-from fsm_lifecycle import Branch, Event, Role, State, guard, on_commit
+from fsm_lifecycle import Branch, Event, Retention, Role, State, guard, on_commit
 from fsm_lifecycle.definition import Table, defects
 from fsm_lifecycle.models import LifecycleModel
 from tests.checks.asking import ids, messages, sound_members, thing
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.pure
 
 Model = type[LifecycleModel]
 a, b, c = State("a", initial=True), State("b"), State("c", terminal=True)
+YEAR = timedelta(days=365)
 
 
 class Form(forms.Form):
@@ -73,6 +75,10 @@ def named_ask(name: str) -> Callable[[Any], bool]:
 
     question.__name__ = name
     return question
+
+
+def keep(after: Any, states: Any) -> Model:
+    return thing(retention=Retention(after=after, states=states))
 
 
 def more(*sources: Any, to: Any = b, **options: Any) -> Model:
@@ -189,6 +195,15 @@ DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
     "not_by with an unknown event": ("E020", lambda: more(not_by=["fly"]), "“fly”"),
     "a role too long for a permission": ("E059", lambda: thing(r=Role("r" * 96)), "over 95"),
     "a snapshot that is no policy": ("E022", lambda: thing(snapshot="terminal"), "'terminal'"),
+    "a retention that is none": ("E025", lambda: thing(retention="ten years"), "'ten years'"),
+    "a retention after what is no time": ("E025", lambda: keep(365, [c]), "after=365"),
+    "a retention after no time": ("E025", lambda: keep(timedelta(0), [c]), "after=0:00:00"),
+    "a retention after less than no time": ("E025", lambda: keep(-YEAR, [c]), "-365 days"),
+    "a retention for ever": ("E025", lambda: keep(timedelta.max, [c]), "999999999 days"),
+    "a retention without states": ("E025", lambda: keep(YEAR, []), "no state"),
+    "a retention of an unknown state": ("E025", lambda: keep(YEAR, ["archived", c]), "“archived”"),
+    "a retention of what is no state": ("E025", lambda: keep(YEAR, None), "“None”"),
+    "a retention of records at work": ("W026", lambda: keep(YEAR, [b, c]), "“b”"),
 }
 
 
