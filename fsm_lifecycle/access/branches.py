@@ -295,10 +295,10 @@ def _key(connection: BaseDatabaseWrapper, rows: type[Any], model: type[Model]) -
     if stores.is_generic(rows):
         return "h.object_pk", "h.object_pk"
     column = f"h.{connection.ops.quote_name(rows._meta.get_field('content_object').column)}"
-    return _as_text(connection, key_field(model), column), column
+    return as_text(connection, key_field(model), column), column
 
 
-def _as_text(connection: BaseDatabaseWrapper, field: models.Field[Any, Any], column: str) -> str:
+def as_text(connection: BaseDatabaseWrapper, field: models.Field[Any, Any], column: str) -> str:
     """A key column as the text that grants and the log name it by."""
     if isinstance(field, models.UUIDField) and not connection.features.has_native_uuid_field:
         parts = [f"SUBSTR({column}, {start}, {length})" for start, length in _HYPHENATED]

@@ -1,0 +1,127 @@
+"""Owns what of the log and of the refusals a user sees: rows of records that may be read, or all of them.
+
+Must not know how rows are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import ValidationError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Func, Model, Q, QuerySet, TextField
+from django.urls import NoReverseMatch, reverse
+
+from fsm_lifecycle.access import branches, policy
+from fsm_lifecycle.access.visibility import visible
+from fsm_lifecycle.append_only import key_text
+from fsm_lifecycle.definition import CRUD
+from fsm_lifecycle.exact_text import exact_collation
+from fsm_lifecycle.registry import lifecycles
+
+_LARGEST = 2**63 - 1
+
+#: ``app.model`` and the key as text: how entries and refusals name a record.
+Place = tuple[str, str]
+
+
+class Seen:
+    """What one user sees. Made for one request; records that are gone are seen by who sees all entries alone."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+
+    @cached_property
+    def everything(self) -> bool:
+        """Whether rows are shown without regard to their records."""
+        return bool(self.user.has_perm("fsm_lifecycle.view_all_entries"))
+
+    def rows(self, queryset: QuerySet[Any], model: type[Model] | None = None) -> QuerySet[Any]:
+        """The rows (with ``model_label`` and ``object_pk``) that the user sees, of one model or of all."""
+        if model is not None:
+            queryset = queryset.filter(model_label=label_of(model))
+        if self.everything:
+            return queryset
+        seen = Q(pk__in=[])
+        for one in lifecycles():
+            if model is None or label_of(one) == label_of(model):
+                seen |= self._rows_of(one, queryset.db)
+        return queryset.filter(seen)
+
+    def _rows_of(self, model: type[Model], using: str) -> Q:
+        here = Q(model_label=label_of(model))
+        rights = policy.rights(self.user, model)
+        if rights.refusal:
+            return Q(pk__in=[])
+        if rights.allows(CRUD.READ):
+            return here
+        records = visible(QuerySet(model, using=using), self.user)
+        return here & Q(object_pk__in=records.order_by().values_list(_KeyText(model)))
+
+    def records(self, places: Iterable[Place]) -> Mapping[Place, Any]:
+        """The records at these places that are there and may be read: one statement for each model."""
+        wanted: dict[str, set[str]] = {}
+        for label, key in places:
+            wanted.setdefault(label, set()).add(key)
+        found: dict[Place, Any] = {}
+        for model in lifecycles():
+            # Entries name the model whose table has the state; a child's records are found there.
+            if (texts := wanted.get(label_of(model))) is None or model._lifecycle.owner is not model:
+                continue
+            keys = [key for text in texts if (key := key_of(model, text)) is not None]
+            rows: QuerySet[Any] = QuerySet(model)
+            for record in visible(rows.filter(pk__in=keys), self.user):
+                found[label_of(model), key_text(record.pk)] = record
+        return found
+
+
+class _KeyText(Func):
+    """A record's key as the text that entries name it by."""
+
+    output_field = TextField()
+
+    def __init__(self, model: type[Model]) -> None:
+        super().__init__(F("pk"))
+        self.model = model
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
+        sql, params = compiler.compile(self.source_expressions[0])
+        text = branches.as_text(connection, branches.key_field(self.model), sql)
+        collation = exact_collation(connection)
+        return f"{text} COLLATE {collation}" if collation else text, list(params) * text.count(sql)
+
+
+def label_of(model: Any) -> str:
+    """How entries name a model with a lifecycle."""
+    return str(model._lifecycle.label)
+
+
+def key_of(model: type[Model], text: str, *, exact: bool = True) -> Any:
+    """The key that a text names; ``None`` where it can be none of this model's.
+
+    ``exact``: only in the form in which entries name it; otherwise also as people write it.
+    """
+    if "\0" in text or len(text) > 255:
+        return None
+    try:
+        key = branches.key_field(model).to_python(text.strip())
+        if key is None or key == "" or (exact and key_text(key) != text):
+            return None
+    except (ValidationError, ValueError, TypeError, OverflowError):
+        return None
+    return None if isinstance(key, int) and not -_LARGEST <= key <= _LARGEST else key
+
+
+def url_of_record(site: AdminSite, record: Any) -> str:
+    """The address of a record's page in the admin; empty where its model has none there."""
+    model = type(record)
+    if model not in site._registry:
+        return ""
+    try:
+        name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_change"
+        return reverse(name, args=[record.pk])
+    except NoReverseMatch:
+        return ""
