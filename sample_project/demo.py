@@ -14,6 +14,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -41,6 +42,24 @@ class Held:
     """``None``: no end."""
 
 
+# Which pages of the admin's lifecycle section a job opens: permissions of fsm_lifecycle, carried by a group.
+# Whose entries are shown there is still said by the roles on records.
+OPERATIONS = "Operations"
+SUPERVISION = "Supervision"
+AUDIT = "Audit"
+OPENS = {
+    OPERATIONS: ("view_transitionlog",),
+    SUPERVISION: ("view_transitionlog", "view_refusedattempt", "grant_roles"),
+    AUDIT: (
+        "view_transitionlog",
+        "view_all_entries",
+        "view_refusedattempt",
+        "view_checkpoint",
+        "view_settings",
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody to log in as."""
@@ -48,23 +67,25 @@ class Person:
     username: str
     name: str
     holds: tuple[Held, ...] = ()
+    job: str = ""
+    """One of ``OPENS``."""
 
 
 PEOPLE = (
     Person(SUPERUSER, "Demo User"),
-    Person("anna", "Anna Serra", (Held("agent", (Ticket,)),)),
-    Person("sergio", "Sergio Riva", (Held("supervisor", (Ticket,)),)),
-    Person("elisa", "Elisa Longo", (Held("agent", (Ticket,)),)),
+    Person("anna", "Anna Serra", (Held("agent", (Ticket,)),), job=OPERATIONS),
+    Person("sergio", "Sergio Riva", (Held("supervisor", (Ticket,)),), job=SUPERVISION),
+    Person("elisa", "Elisa Longo", (Held("agent", (Ticket,)),), job=OPERATIONS),
     Person("tomas", "Tomas Novak", (Held("agent", (Ticket,), SOME_WEEKS),)),
     Person("dora", "Dora Lindt", (Held("developer", (Ticket,)),)),
-    Person("clara", "Clara Weiss", (Held("clerk", (Invoice, Contract, ExpenseReport)),)),
+    Person("clara", "Clara Weiss", (Held("clerk", (Invoice, Contract, ExpenseReport)),), job=OPERATIONS),
     Person(
         "paul",
         "Paul Meyer",
         (Held("approver", (Invoice, Contract, ExpenseReport)), Held("employee", (ExpenseReport,))),
     ),
     Person("erik", "Erik Lund", (Held("employee", (ExpenseReport,)),)),
-    Person("audrey", "Audrey Blanc", (Held("auditor", MODELS),)),
+    Person("audrey", "Audrey Blanc", (Held("auditor", MODELS),), job=AUDIT),
 )
 # Who is a supervisor on one ticket only, and who stands in for whom.
 ON_ONE_TICKET = "elisa"
@@ -87,6 +108,9 @@ def make_logins(using: str, password: str) -> list[Login]:
     logins = {person.username: _login(person, using, hashed) for person in PEOPLE}
     for person in PEOPLE:
         login = logins[person.username]
+        if person.job:
+            # Added, not set: roles are carried by groups as well.
+            login.user.groups.add(_group(person.job, using))
         for held in person.holds:
             login.may += _hold(login.user, held, using)
     logins[SUPERUSER].may.append("everything, as a superuser")
@@ -107,6 +131,14 @@ def _login(person: Person, using: str, hashed: str) -> Login:
     user.password = hashed
     user.save(using=using)
     return Login(user)
+
+
+def _group(job: str, using: str) -> Group:
+    group, made = Group.objects.using(using).get_or_create(name=job)
+    if made:
+        opened = Permission.objects.using(using).filter(content_type__app_label="fsm_lifecycle")
+        group.permissions.set(opened.filter(codename__in=OPENS[job]))
+    return group
 
 
 def _hold(user: Any, held: Held, using: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from django.db import models
 
 from fsm_lifecycle import CRUD, Event, Firing, Role, Snapshot, State, effect, guard
 from fsm_lifecycle.models import LifecycleModel
-from sample_project.helpdesk.forms import ReopenForm, SeriousnessForm
+from sample_project.helpdesk.forms import ReopenForm, SeriousnessForm, SolutionForm, WaitForm
 
 
 @guard("You have this ticket in charge already.", label="Comes from somebody else")
@@ -148,6 +148,7 @@ class Ticket(LifecycleModel):
             upgrade_required,
             intervention_planned,
             to=waiting,
+            arguments=WaitForm,
             description="Asks the customer something, or asks once more.",
         )
         require_upgrade = Event(
@@ -184,6 +185,7 @@ class Ticket(LifecycleModel):
             intervention_planned,
             anomaly,
             to=resolved,
+            arguments=SolutionForm,
             description="Gives the customer the solution.",
         )
         mark_fixed = Event(

@@ -84,6 +84,31 @@ def test_the_demo_may_be_made_again() -> None:
     assert len({password for password, *_ in first.values()}) == 1
 
 
+def test_the_demo_opens_the_pages_of_the_section_to_whose_job_it_is() -> None:
+    demo_users()
+
+    def opened(username: str) -> set[str]:
+        user = get_user_model().objects.get(username=username)
+        return {name for name in PAGES if user.has_perm(f"fsm_lifecycle.{name}")}
+
+    assert opened("demo") == set(PAGES)
+    assert opened("anna") == opened("clara") == {"view_transitionlog"}
+    assert opened("sergio") == {"view_transitionlog", "view_refusedattempt", "grant_roles"}
+    assert opened("audrey") == {*PAGES} - {"grant_roles", "redact_entries"}
+    assert opened("erik") == set()
+
+
+PAGES = [
+    "view_transitionlog",
+    "view_all_entries",
+    "view_refusedattempt",
+    "view_checkpoint",
+    "view_settings",
+    "grant_roles",
+    "redact_entries",
+]
+
+
 def counted() -> list[int]:
     models = (
         get_user_model(),

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import reverse
 
 from sample_project.billing.models import Contract
+from sample_project.content_security import ContentSecurityPolicy
 from sample_project.helpdesk.models import Ticket
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,3 +180,21 @@ def test_settings_name_what_is_wrong(environment: dict[str, str], says: str) -> 
 
     assert done.returncode == 1
     assert says in done.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("sample_site")
+def test_the_admin_is_called_operations(admin_client: Client) -> None:
+    page = admin_client.get("/admin/").content.decode()
+
+    assert '<div id="site-name"><a href="/admin/">Operations</a></div>' in page
+
+
+def test_every_response_forbids_what_is_inline_or_from_elsewhere() -> None:
+    middleware = ContentSecurityPolicy(lambda request: HttpResponse("a page"))
+    own = ContentSecurityPolicy(
+        lambda request: HttpResponse("a page", headers={"Content-Security-Policy": "sandbox"})
+    )
+
+    assert middleware(HttpRequest()).headers["Content-Security-Policy"] == "default-src 'self'"
+    assert own(HttpRequest()).headers["Content-Security-Policy"] == "sandbox"

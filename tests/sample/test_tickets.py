@@ -152,3 +152,16 @@ def test_a_verdict_on_an_anomaly_needs_an_anomaly(ticket: Ticket, alice: Any, br
     ticket.mark_invalid(actor=bruno)
 
     assert ticket.is_resolved
+
+
+def test_a_solution_is_logged_without_what_was_left_empty(ticket: Ticket, alice: Any) -> None:
+    ticket.take_in_charge(actor=alice)
+    with pytest.raises(InvalidArguments, match="at least 20 characters"):
+        ticket.resolve(actor=alice, solution="Too short.")
+
+    told = ticket.resolve(actor=alice, solution="Restarted the print service.", cause="", minutes=None)
+    ticket.take_in_charge(actor=alice)
+    untold = ticket.resolve(actor=alice)
+
+    assert told.arguments == {"solution": "Restarted the print service."}
+    assert not untold.arguments
