@@ -1,0 +1,57 @@
+"""Owns the DOT of a lifecycle, for Graphviz. Must not know what renders it.
+
+Labels are double-quoted strings (https://graphviz.org/doc/info/lang.html): quotes and backslashes are escaped, and
+``&``, because Graphviz reads entities in them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fsm_lifecycle.diagrams.machine import Machine, Subject, extract
+from fsm_lifecycle.diagrams.palette import TONES
+
+_HEAD: Final = (
+    '    graph [fontname="Helvetica" rankdir="LR"]',
+    '    node [fontname="Helvetica" fontsize="13" shape="box" style="rounded,filled"]',
+    '    edge [fontname="Helvetica" fontsize="12"]',
+)
+
+
+def dot(*subjects: Subject) -> str:
+    """A digraph; of several models each in a cluster of its own."""
+    machines = [extract(subject) for subject in subjects]
+    name = f"Lifecycle of {machines[0].title}" if len(machines) == 1 else "Lifecycles"
+    lines = [f"digraph {quoted(name)} {{", *_HEAD]
+    if len(machines) == 1:
+        lines += _states(machines[0], "s", "    ")
+    else:
+        for i, machine in enumerate(machines):
+            lines += [f"    subgraph cluster_{i} {{", f"        label={quoted(machine.title)}"]
+            lines += [*_states(machine, f"m{i}s", "        "), "    }"]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _states(machine: Machine, prefix: str, indent: str) -> Sequence[str]:
+    lines = []
+    for i, place in enumerate(machine.places):
+        fill, text, line, *_ = TONES[place.tone]
+        final = " peripheries=2" if place.terminal else ""
+        lines.append(
+            f'{prefix}{i} [label={quoted(place.label)} fillcolor="{fill}" fontcolor="{text}" color="{line}"{final}]'
+        )
+        if place.initial:
+            lines.append(f'{prefix}{i}_start [label="" shape="point" width="0.15"]')
+            lines.append(f"{prefix}{i}_start -> {prefix}{i}")
+    for row in machine.rows:
+        event = machine.events[row.event]
+        dotted = ' style="dotted"' if event.compensating else ""
+        lines.append(f"{prefix}{row.source} -> {prefix}{row.target} [label={quoted(event.label)}{dotted}]")
+    return [indent + line for line in lines]
+
+
+def quoted(text: str) -> str:
+    """A double-quoted string that shows ``text`` as it is."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+    return f'"{escaped}"'
