@@ -34,7 +34,7 @@ from fsm_lifecycle.ledger.definitions import LifecycleDefinition
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
 from fsm_lifecycle.ledger.leaf import LogLeaf
 from fsm_lifecycle.ledger.replay import Replay, replay, state_at
-from fsm_lifecycle.ledger.rollup import DailyCount
+from fsm_lifecycle.ledger.rollup import DailyCount, StateTotal
 from fsm_lifecycle.ledger.seal_progress import SealProgress
 from fsm_lifecycle.ledger.tiles import LogTile
 from fsm_lifecycle.managers import LifecycleManager, LifecycleQuerySet
@@ -57,6 +57,7 @@ __all__ = [
     "LogTile",
     "RefusedAttempt",
     "SealProgress",
+    "StateTotal",
     "TransitionLog",
 ]
 

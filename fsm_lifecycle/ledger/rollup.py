@@ -1,7 +1,7 @@
-"""The daily rollup: how many sealed entries of each kind a day had, so that nobody counts the log.
+"""The rollups: how many sealed entries of each kind a day had, and how many ever came to and left each state.
 
-It grows with the leaves, in the transaction that seals them, so it is right for exactly the entries that are sealed.
-Must not know who looks at it.
+They grow with the leaves, in the transaction that seals them, so they are right for exactly the entries that are
+sealed, and nobody counts the log. Must not know who looks at them.
 """
 
 from __future__ import annotations
@@ -56,28 +56,70 @@ class DailyCount(models.Model):
         return f"{self.day} {self.model_label} {self.event or self.kind}: {self.entries}"
 
 
+class StateTotal(models.Model):
+    """How many sealed entries ever led to a state and out of it; the empty state is that of entries without one.
+
+    A record whose event led back to its own state came and left. So the records in a state are those that came minus
+    those that left, and what came to all states of a model, the empty one too, are its entries.
+    """
+
+    model_label = ExactTextField(max_length=100)
+    state = ExactTextField(max_length=64, default="")
+    came = models.BigIntegerField(default=0)
+    went = models.BigIntegerField(default=0)
+
+    class Meta:
+        app_label = "fsm_lifecycle"
+        verbose_name = "state total"
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model_label", "state"], name="fsm_lifecycle_state_total"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_label} {self.state or 'no state'}: {self.came - self.went}"
+
+
 # --- counting -----------------------------------------------------------------------------------------------
 
 
 def add(connection: BaseDatabaseWrapper, keys: Iterable[tuple[Any, ...]]) -> None:
     """Count sealed entries, each given by its values of ``KEYS``, in the transaction that seals them."""
-    rows = [(*key, number) for key, number in sorted(Counter(keys).items())]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(_add_sql(connection.vendor, DailyCount._meta.db_table), rows)
+    counted = Counter(keys)
+    if not counted:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _upsert(connection.vendor, DailyCount._meta.db_table, KEYS, ("entries",)),
+            [(*key, number) for key, number in sorted(counted.items())],
+        )
+        cursor.executemany(
+            _upsert(connection.vendor, StateTotal._meta.db_table, ("model_label", "state"), ("came", "went")),
+            totals(counted),
+        )
+
+
+def totals(counted: Mapping[tuple[Any, ...], int]) -> list[tuple[str, str, int, int]]:
+    """What entries counted by ``KEYS`` add to the totals: model, state, how many came, how many went."""
+    came: Counter[tuple[str, str]] = Counter()
+    went: Counter[tuple[str, str]] = Counter()
+    for (_, label, _, _, source, target, _), number in counted.items():
+        came[label, target] += number
+        went[label, source] += number
+    return [(*place, came[place], went[place]) for place in sorted(came.keys() | went.keys())]
 
 
 @cache
-def _add_sql(vendor: str, table: str) -> str:
+def _upsert(vendor: str, table: str, keys: tuple[str, ...], numbers: tuple[str, ...]) -> str:
     quote = "`" if vendor == "mysql" else '"'
     name = f"{quote}{table}{quote}"
-    insert = (
-        f"INSERT INTO {name} ({', '.join(KEYS)}, entries) VALUES ({', '.join(['%s'] * (len(KEYS) + 1))}) "  # noqa: S608
-    )
+    columns = (*keys, *numbers)
+    insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "  # noqa: S608
     if vendor == "mysql":
-        return f"{insert}ON DUPLICATE KEY UPDATE entries = entries + VALUES(entries)"
-    unique = "model_label, day, kind, event, from_state, to_state, actor_kind"
-    return f"{insert}ON CONFLICT ({unique}) DO UPDATE SET entries = {name}.entries + excluded.entries"
+        grown = ", ".join(f"{number} = {number} + VALUES({number})" for number in numbers)
+        return f"{insert}ON DUPLICATE KEY UPDATE {grown}"
+    grown = ", ".join(f"{number} = {name}.{number} + excluded.{number}" for number in numbers)
+    return f"{insert}ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {grown}"
 
 
 # --- asking -------------------------------------------------------------------------------------------------
@@ -115,19 +157,21 @@ class StateCounts:
     """What is not sealed is not counted: entries from this leaf index on are not in it."""
     records: Mapping[tuple[str, str], int]
     """By ``app.model`` and state; states without a record are left out."""
+    entries: Mapping[str, int]
+    """How many sealed entries each ``app.model`` has."""
 
 
 def state_counts(using: str = "default") -> StateCounts:
-    """Count the records by state from the rollup, without reading the log or the records."""
-    found: Counter[tuple[str, str]] = Counter()
+    """The records by state from the totals: a row for each state, however long the log is."""
+    found: dict[tuple[str, str], int] = {}
+    entries: Counter[str] = Counter()
     with reading(using):
         leaves = tree_size(using)
-        moves = (
-            DailyCount.objects.using(using).values_list("model_label", "from_state", "to_state").order_by()
-        )
-        for label, source, target, number in moves.annotate(number=Sum("entries")):
-            if target:
-                found[label, target] += number
-            if source:
-                found[label, source] -= number
-    return StateCounts(leaves, {place: number for place, number in sorted(found.items()) if number})
+        rows = list(StateTotal.objects.using(using).values_list("model_label", "state", "came", "went"))
+    for label, state, came, went in rows:
+        entries[label] += came
+        if state:
+            found[label, state] = came - went
+    return StateCounts(
+        leaves, {place: number for place, number in sorted(found.items()) if number}, dict(entries)
+    )

@@ -16,10 +16,13 @@ from fsm_lifecycle.ledger import protection
 from fsm_lifecycle.models import (
     Checkpoint,
     DailyCount,
+    HoldRelease,
+    LegalHold,
     LogLeaf,
     LogTile,
     RefusedAttempt,
     SealProgress,
+    StateTotal,
     TransitionLog,
 )
 from fsm_lifecycle.registry import lifecycles
@@ -29,7 +32,8 @@ from tests.concurrency.racers import Racers
 def empty_tables() -> None:
     """Remove every record of the test app and the whole log; definitions stay, as they do on a real site."""
     used: list[type[models.Model]] = [TransitionLog, RefusedAttempt]
-    used += [Checkpoint, DailyCount, LogLeaf, LogTile, SealProgress]
+    used += [HoldRelease, LegalHold]
+    used += [Checkpoint, DailyCount, LogLeaf, LogTile, SealProgress, StateTotal]
     used += [model for model in lifecycles() if model._meta.app_label == "testapp"]
     # PostgreSQL checks at the end of the transaction, the others are told not to.
     with (

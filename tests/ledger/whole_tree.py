@@ -12,9 +12,10 @@ from collections import Counter
 from fsm_lifecycle.ledger.chain import hashed_values
 from fsm_lifecycle.ledger.hashing import entry_hash
 from fsm_lifecycle.ledger.merkle import Frontier, verify_consistency
+from fsm_lifecycle.ledger.rollup import totals
 from fsm_lifecycle.ledger.sealing import seal
 from fsm_lifecycle.ledger.tiles import Tiles
-from fsm_lifecycle.models import Checkpoint, DailyCount, LogLeaf, SealProgress, TransitionLog
+from fsm_lifecycle.models import Checkpoint, DailyCount, LogLeaf, SealProgress, StateTotal, TransitionLog
 from tests.vectors import rfc6962
 
 #: Trees up to this size are computed by the separate implementation.
@@ -55,6 +56,9 @@ def faults(using: str = "default", *, unsealed: int = 0) -> list[str]:
     )
     if {row[:-1]: row[-1] for row in rollup} != counted:
         found.append("the rollup is not what is sealed")
+    kept = StateTotal.objects.using(using).values_list("model_label", "state", "came", "went")
+    if sorted(kept) != totals(counted):
+        found.append("the totals by state are not what is sealed")
     return found + _faults_of_roots(using, [bytes.fromhex(leaf.entry_hash) for leaf in leaves])
 
 
