@@ -2,7 +2,8 @@
 
 Must not know what is tested. Run as `python -m tests.everything`.
 
-A database that does not answer is left out and named; with `CI=true` that is a failure. `NEWER_PYTHON` may name a
+A database that does not answer is left out and named, as are the tests in a browser where there is none; with
+`CI=true` that is a failure. `NEWER_PYTHON` may name a
 command that is called as `NEWER_PYTHON FOLDER COMMAND...` and runs the command in a copy of the folder under a newer
 Python than this one; without it that part is left out and named (tox covers it). The suite on SQLite comes last, so
 that the last line printed is pytest's own summary.
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests import databases
+from tests.browser import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWER_DJANGO = "django>=6.1,<6.2"
@@ -132,6 +134,9 @@ def main() -> int:
         everything.leave_out(
             "pytest on a newer Python and Django", "NEWER_PYTHON names no command for it", needed=False
         )
+    if chromium.executable() is None:
+        # The suite on SQLite skips them.
+        everything.leave_out("tests in a browser", chromium.ADVICE, needed=True)
     everything.summarise()
     everything.run("pytest on SQLite", [*python, *PYTEST], {"DATABASE": "sqlite"})
     if everything.failed:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.browser import chromium
 from tests.everything import Everything, missing
 
 pytestmark = pytest.mark.once
@@ -22,6 +23,13 @@ def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("PGHOST", "127.0.0.1")
     monkeypatch.setenv("PGPORT", closed_port)
     assert missing("postgres") == f"nothing answers on 127.0.0.1:{closed_port}"
+
+
+def test_a_browser_is_looked_for_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    assert chromium.executable() is None
+    monkeypatch.setenv("CHROMIUM", sys.executable)
+    assert chromium.executable() == sys.executable
 
 
 def test_what_is_left_out_is_told_and_passes_on_a_developers_machine(

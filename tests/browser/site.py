@@ -1,0 +1,155 @@
+"""Owns the site that the browser visits: the sample project, served by a process of its own on a database of its own.
+
+The database is made once for all workers of a run; each serves a copy and puts it back before every test. Must not
+know what is in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+ORIGIN = "localhost/sample-sqlite3"
+MAKE = f"""
+import json, os, pathlib, django
+from fsm_lifecycle.ledger import keys
+keys.new_key(pathlib.Path(os.environ["SAMPLE_LEDGER"], "ledger.key"), {ORIGIN!r})
+django.setup()
+from tests.browser import dataset
+print(json.dumps(dataset.make()))
+"""
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The database as every test finds it."""
+
+    folder: Path
+    sessions: dict[str, str]
+    """Of each user, by name."""
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "prepared.sqlite3"
+
+
+def prepared(folder: Path) -> Prepared:
+    """Make the database in a folder, or find the one that another worker made there."""
+    folder.mkdir(exist_ok=True)
+    sessions = folder / "sessions.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not sessions.exists():
+            done = subprocess.run(
+                [sys.executable, "-c", MAKE],
+                cwd=ROOT,
+                env=environment(folder, folder / "prepared.sqlite3"),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+            )
+            assert done.returncode == 0, done.stderr
+            # The e-mails of the demo's invoices are printed before it.
+            sessions.write_text(done.stdout.splitlines()[-1])
+    return Prepared(folder, json.loads(sessions.read_text()))
+
+
+def environment(folder: Path, database: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "sample_project.settings",
+        "SAMPLE_DB": "sqlite",
+        "SAMPLE_DB_NAME": str(database),
+        "SAMPLE_LEDGER": str(folder),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class Site:
+    """The sample project, answering."""
+
+    def __init__(self, made: Prepared, database: Path, port: int) -> None:
+        self.made = made
+        self.database = database
+        self.url = f"http://127.0.0.1:{port}"
+
+    def put_back(self) -> None:
+        """Undo whatever the last test did."""
+        with closing(sqlite3.connect(self.made.database)) as kept, closing(self.connect()) as served:
+            kept.backup(served)
+
+    def connect(self) -> sqlite3.Connection:
+        """The database beside the server; for looking and for what only time can do."""
+        return sqlite3.connect(self.database, timeout=20)
+
+    def count(self, table: str, where: str = "1", *values: object) -> int:
+        """How many rows a table has."""
+        with closing(self.connect()) as database:
+            return int(database.execute(f"SELECT COUNT(*) FROM {table} WHERE {where}", values).fetchone()[0])
+
+    def ticket(self, number: int) -> int:
+        """The primary key of a ticket."""
+        with closing(self.connect()) as database:
+            found = database.execute("SELECT id FROM helpdesk_ticket WHERE number = ?", [number]).fetchone()
+        return int(found[0])
+
+    def state(self, number: int) -> str:
+        """The stored state of a ticket."""
+        with closing(self.connect()) as database:
+            found = database.execute(
+                "SELECT state FROM helpdesk_ticket WHERE number = ?", [number]
+            ).fetchone()
+        return str(found[0])
+
+
+@contextmanager
+def serving(made: Prepared, folder: Path) -> Iterator[Site]:
+    """Serve a copy of the database until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    site = Site(made, folder / "served.sqlite3", port)
+    site.put_back()
+    said = folder / "server.log"
+    with (
+        said.open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", "--noreload", "--skip-checks", f"127.0.0.1:{port}"],
+            cwd=ROOT,
+            env=environment(made.folder, site.database),
+            stdout=log,
+            stderr=log,
+        ) as server,
+    ):
+        try:
+            _wait_for(port, server, said)
+            yield site
+        finally:
+            server.terminate()
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], said: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"The site does not answer.\n{said.read_text()}")

@@ -1,0 +1,83 @@
+"""Owns a browser window in the hands of one user, and what no page may do in it: complain, load from elsewhere, fail.
+
+Must not know the pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+
+from tests.browser.site import Site
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+# A document that is refused (403, 409) is a page like another; Chromium complains about its status as well.
+STATUS_OF_A_DOCUMENT = "Failed to load resource"
+DESKTOP, PHONE = 1280, 390
+
+
+@dataclass
+class Windows:
+    """Every window of one test, and what went wrong in them."""
+
+    browser: Browser
+    site: Site
+    trouble: list[str] = field(default_factory=list)
+
+    def open(
+        self,
+        username: str = "",
+        *,
+        width: int = DESKTOP,
+        scheme: str = "light",
+        javascript: bool = True,
+    ) -> Page:
+        """A window of a fresh browser, with the session of a user."""
+        context = self.browser.new_context(
+            base_url=self.site.url,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(10_000)
+        if username:
+            session = self.site.made.sessions[username]
+            context.add_cookies([{"name": "sessionid", "value": session, "url": self.site.url}])
+        page = context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        page.on("response", self._answered)
+        return page
+
+    def close(self) -> None:
+        for context in self.browser.contexts:
+            context.close()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith(STATUS_OF_A_DOCUMENT):
+            self.trouble.append(f"console: {message.text} ({message.location.get('url')})")
+
+    def _answered(self, response: Response) -> None:
+        of_a_page = response.request.resource_type == "document"
+        if response.status >= (500 if of_a_page else 400):
+            self.trouble.append(f"{response.status}: {response.url}")
+
+
+def findings(page: Page) -> list[str]:
+    """What axe finds serious or critical on the page, a line for each place."""
+    page.evaluate(AXE)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']} ({violation['impact']}): {' '.join(map(str, node['target']))}\n    {node['html'][:200]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    return int(page.evaluate("() => document.scrollingElement.scrollWidth - window.innerWidth"))
