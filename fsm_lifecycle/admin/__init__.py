@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
 from fsm_lifecycle.admin.section.section import LifecycleSection
 
-__all__ = ["LifecycleSection"]
+__all__ = ["LifecycleAdmin", "LifecycleSection"]
 
 LifecycleSection.register(admin.site)

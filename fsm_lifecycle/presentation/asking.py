@@ -74,7 +74,9 @@ class Ask:
         try:
             sequence = int(expected or "")
         except ValueError:
-            return self._stale(self.sequence, "The page did not say which state of the record it was made for.")
+            return self._stale(
+                self.sequence, "The page did not say which state of the record it was made for."
+            )
         try:
             with collecting(self.surface):
                 entry = self.record.fire(
@@ -144,7 +146,7 @@ def raw_arguments(plan: Plan, data: Any, files: Any = None) -> dict[str, Any]:
     for name, declared in fields.items():
         widget: Any = declared.widget
         if isinstance(widget, forms.MultiWidget):
-            for suffix in widget.widgets_names:
+            for suffix in getattr(widget, "widgets_names", ()):
                 if f"{name}{suffix}" in data:
                     found[f"{name}{suffix}"] = data[f"{name}{suffix}"]
         elif files and name in files:

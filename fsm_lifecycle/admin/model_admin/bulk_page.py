@@ -1,0 +1,271 @@
+"""Owns one event on many records: asking for the answers, firing, and the page that says what became of each.
+
+Every POST ends in a redirect, so that a reload fires nothing. Must not know how the result is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from fsm_lifecycle import conf
+from fsm_lifecycle.admin.model_admin.bulk_run import Line, Run
+from fsm_lifecycle.definition import Event
+from fsm_lifecycle.engine.binding import SEQUENCE
+from fsm_lifecycle.engine.refusals import collecting
+from fsm_lifecycle.presentation.asking import event_form, raw_arguments
+from fsm_lifecycle.presentation.badges import badge
+from fsm_lifecycle.presentation.outlook import outlook
+
+if TYPE_CHECKING:
+    from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
+
+CHANGED = "Changed by someone else since the page was made."
+GONE = "No longer there, or not for you to see."
+
+
+def begin(
+    admin: LifecycleAdmin, request: HttpRequest, name: str, chosen: QuerySet[Any]
+) -> HttpResponseBase | None:
+    """The list's action: fire at once what asks nothing and reaches nobody outside, else ask first."""
+    event = _event(admin, name)
+    most = conf.admin_bulk_inline()
+    seen = [(str(pk), number) for pk, number in chosen.order_by().values_list("pk", SEQUENCE)[: most + 1]]
+    if len(seen) > most:
+        messages.error(
+            request,
+            f"At most {most:,} {admin.opts.verbose_name_plural} can be moved at once from here, and you chose more. "
+            f"Nothing was done. Choose fewer, or narrow the list.",
+        )
+        return None
+    if event.arguments is None and not any(effect.outside for effect in event.effects):
+        return _fire(admin, request, event, seen, QueryDict())
+    return _ask(admin, request, event, seen, event_form(_plan(admin, event)))
+
+
+def view(admin: LifecycleAdmin, request: HttpRequest, event: str) -> HttpResponseBase:
+    """What the page that asks sends. A GET has nothing to show and leads back to the list."""
+    found = _event(admin, event)
+    if request.method != "POST":
+        return HttpResponseRedirect(admin.url("changelist"))
+    seen = list(_seen(request.POST.getlist("seen")))
+    if len(seen) > conf.admin_bulk_inline():
+        messages.error(request, "Too many records at once. Nothing was done.")
+        return HttpResponseRedirect(admin.url("changelist"))
+    form = event_form(_plan(admin, found), request.POST, request.FILES)
+    if not form.is_valid():
+        return _ask(admin, request, found, seen, form)
+    return _fire(admin, request, found, seen, request.POST)
+
+
+def result(admin: LifecycleAdmin, request: HttpRequest, event: str, run: str) -> HttpResponseBase:
+    """What became of each record. Reloading it does nothing again."""
+    found = _event(admin, event)
+    kept = Run.load(request.session, admin.binding.label, run)
+    if kept is None or kept.event != event:
+        messages.info(request, "That result is no longer kept. The log has every entry.")
+        return HttpResponseRedirect(admin.url("changelist"))
+    if request.GET.get("format") == "csv":
+        return _as_csv(kept, admin)
+    table = admin.binding.table
+    again = [line for line in kept.lines if line.stale]
+    return _render(
+        admin,
+        request,
+        found,
+        "bulk_result",
+        run=kept,
+        target=badge(table, kept.moved[0].target) if kept.moved else None,
+        groups=[
+            {"reason": reason, "lines": [_shown(admin, line) for line in lines]}
+            for reason, lines in kept.groups()
+        ],
+        moved=[_shown(admin, line) for line in kept.moved],
+        again=[
+            f"{number}:{pk}" for pk, number in _sequences(admin, request, [line.pk for line in again]).items()
+        ],
+        action=admin.url("bulk", event),
+        sent=[(name, value) for name, values in QueryDict(kept.sent).lists() for value in values],
+    )
+
+
+def _event(admin: LifecycleAdmin, name: str) -> Event:
+    found = next((one for one in admin.events() if one.name == name), None)
+    if found is None:
+        raise Http404(f"There is no event “{name}” here.")
+    return found
+
+
+def _plan(admin: LifecycleAdmin, event: Event) -> Any:
+    return admin.binding.plan(event)
+
+
+def _seen(sent: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """What a page has seen of each record: ``sequence:key``."""
+    for one in sent:
+        number, _, key = one.partition(":")
+        if number.isascii() and number.isdigit() and len(number) < 19 and key and "\0" not in key:
+            yield key, int(number)
+
+
+def _sequences(admin: LifecycleAdmin, request: HttpRequest, keys: Sequence[str]) -> dict[str, int]:
+    return {str(one.pk): getattr(one, SEQUENCE) for one in _records(admin, request, keys).values()}
+
+
+def _records(admin: LifecycleAdmin, request: HttpRequest, keys: Sequence[str]) -> dict[str, Any]:
+    """Those of the records that the user may see, by their key as text."""
+    pk = admin.opts.pk
+    valid = []
+    for key in keys:
+        try:
+            valid.append(pk.to_python(key))
+        except ValidationError:
+            continue
+    return {str(one.pk): one for one in admin.get_queryset(request).filter(pk__in=valid)} if valid else {}
+
+
+def _fire(
+    admin: LifecycleAdmin,
+    request: HttpRequest,
+    event: Event,
+    seen: Sequence[tuple[str, int]],
+    data: QueryDict,
+) -> HttpResponseBase:
+    records = _records(admin, request, [key for key, _ in seen])
+    unchanged = [
+        one for key, number in seen if (one := records.get(key)) and getattr(one, SEQUENCE) == number
+    ]
+    run = Run.begin(admin.binding.label, event.name, request.user, _arguments_sent(admin, event, data))
+    chosen = admin.model._default_manager.using(admin.get_queryset(request).db)
+    with collecting("admin"):
+        done = chosen.filter(pk__in=[one.pk for one in unchanged]).fire(
+            event, actor=request.user, arguments=raw_arguments(_plan(admin, event), data, request.FILES)
+        )
+    results = {str(one.pk): one for one in done.results}
+    for key, _ in seen:
+        record, one = records.get(key), results.get(key)
+        if record is None:
+            run.add(Line(key, key, None, None, (GONE,), False))
+        elif one is None:
+            state = getattr(record, admin.binding.state_name)
+            run.add(Line(key, str(record), state, None, (CHANGED,), True))
+        else:
+            reasons = tuple(dict.fromkeys(denial.reason for denial in one.denials))
+            stale = any(denial.code == "stale_state" for denial in one.denials)
+            run.add(Line(key, str(record), one.from_state, one.to_state if one.ok else None, reasons, stale))
+    moved = [records[line.pk] for line in run.moved]
+    if moved:
+        note = f"{event.label}, together with {len(moved) - 1} others (batch {done.batch})."
+        LogEntry.objects.log_actions(request.user.pk, moved, CHANGE, note)  # type: ignore[arg-type]
+    run.finish(done.batch, request.session)
+    return HttpResponseRedirect(admin.url("bulk_result", event.name, run.id))
+
+
+def _arguments_sent(admin: LifecycleAdmin, event: Event, data: QueryDict) -> str:
+    """What was typed, to try the changed ones again; files are not kept."""
+    names = set(event_form(_plan(admin, event)).fields)
+    kept = QueryDict(mutable=True)
+    for name, values in data.lists():
+        if name in names or name.rpartition("_")[0] in names:
+            kept.setlist(name, values)
+    return kept.urlencode()
+
+
+def _ask(
+    admin: LifecycleAdmin,
+    request: HttpRequest,
+    event: Event,
+    seen: Sequence[tuple[str, int]],
+    form: forms.BaseForm,
+) -> HttpResponseBase:
+    records = _records(admin, request, [key for key, _ in seen])
+    counted: dict[str, int] = {}
+    for record in records.values():
+        state = getattr(record, admin.binding.state_name)
+        counted[state] = counted.get(state, 0) + 1
+    return _render(
+        admin,
+        request,
+        event,
+        "bulk",
+        form=form,
+        multipart=form.is_multipart(),
+        number=len(seen),
+        seen=[f"{number}:{key}" for key, number in seen],
+        states=[
+            {
+                "badge": badge(admin.binding.table, state),
+                "number": number,
+                "fits": state in [str(source) for source in event.sources],
+            }
+            for state, number in sorted(counted.items())
+        ],
+        targets=[badge(admin.binding.table, target) for target in event.targets],
+        outlook=outlook(admin.binding, event),
+        action=admin.url("bulk", event.name),
+    )
+
+
+def _shown(admin: LifecycleAdmin, line: Line) -> Mapping[str, Any]:
+    table = admin.binding.table
+    return {
+        "label": line.label,
+        "pk": line.pk,
+        "url": admin.url("change", line.pk) if line.source is not None else "",
+        "source": badge(table, line.source) if line.source else None,
+        "target": badge(table, line.target) if line.target else None,
+    }
+
+
+def _as_csv(run: Run, admin: LifecycleAdmin) -> HttpResponse:
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{run.event}-{run.id}.csv"'
+    writer = csv.writer(response)
+    writer.writerow(["key", "record", "from", "to", "outcome", "reasons"])
+    for line in run.lines:
+        cells = [
+            line.pk,
+            line.label,
+            line.source or "",
+            line.target or "",
+            line.outcome,
+            " ".join(line.reasons),
+        ]
+        writer.writerow([_cell(cell) for cell in cells])
+    return response
+
+
+def _cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
+    return f"'{text}" if text.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _render(
+    admin: LifecycleAdmin, request: HttpRequest, event: Event, name: str, **context: Any
+) -> HttpResponseBase:
+    plural = str(admin.opts.verbose_name_plural)
+    return TemplateResponse(
+        request,
+        f"admin/fsm_lifecycle/record/{name}.html",
+        {
+            **admin.admin_site.each_context(request),
+            "title": f"{event.label}: {plural}" if name == "bulk" else f"{event.label}, {plural}: result",
+            "opts": admin.opts,
+            "media": admin.media,
+            "event": event,
+            "kind": str(admin.opts.verbose_name),
+            "plural": plural,
+            "back": admin.url("changelist"),
+            **context,
+        },
+    )

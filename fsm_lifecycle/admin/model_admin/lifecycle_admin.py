@@ -1,0 +1,205 @@
+"""Owns ``LifecycleAdmin``: what a model's own admin gains from its lifecycle.
+
+The pages it adds are in the modules beside it. Must not know how they look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import flatten
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+
+from fsm_lifecycle.admin.model_admin import bulk_page, event_page, history_page, record_page
+from fsm_lifecycle.admin.model_admin.rights import RecordRights
+from fsm_lifecycle.admin.model_admin.state_filter import StateFilter
+from fsm_lifecycle.definition import Event
+from fsm_lifecycle.engine.binding import Binding, binding_of
+from fsm_lifecycle.exceptions import LifecycleError
+from fsm_lifecycle.presentation.opened import Opened
+from fsm_lifecycle.templatetags.lifecycle import lifecycle_badge
+
+
+class LifecycleAdmin(RecordRights):
+    """The admin of a model with a lifecycle: ``@admin.register(Invoice) class InvoiceAdmin(LifecycleAdmin)``.
+
+    - The list shows the state as a badge, filters by it, and offers each event as an action on the records chosen.
+    - A record's page begins with its state, what can be done, and why the rest cannot; it ends with the history.
+    - Each event has a page of its own, which says what will happen before it happens.
+    - Whoever may not read a record does not see it; the state is never a field of a form.
+
+    What a record's page shows are the fields this admin has opened, in snapshots and arguments too.
+    """
+
+    change_form_template = "admin/fsm_lifecycle/record/change_form.html"
+    change_list_template = "admin/fsm_lifecycle/record/change_list.html"
+
+    history_length: int = 10
+    """How many entries the page of a record shows."""
+    own_events: tuple[str, ...] | None = None
+    """The names of the events that this admin offers, or ``None`` for all of them."""
+
+    @property
+    def media(self) -> forms.Media:
+        return super().media + forms.Media(css={"all": ["fsm_lifecycle/lifecycle.css"]})
+
+    @property
+    def binding(self) -> Binding:
+        """The model with its table."""
+        return binding_of(self.model)
+
+    def events(self) -> list[Event]:
+        """The events that this admin offers, in declared order."""
+        events = self.binding.table.events.values()
+        return [event for event in events if self.own_events is None or event.name in self.own_events]
+
+    # --- the list -------------------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        shown: list[Any] = list(super().get_list_display(request))
+        badge = self._badge_column()
+        if self.binding.state_name in shown:
+            return [badge if name == self.binding.state_name else name for name in shown]
+        return [*shown, badge]
+
+    def _badge_column(self) -> Callable[[Any], SafeString]:
+        def state(record: Any) -> SafeString:
+            return lifecycle_badge(record)
+
+        # A function, not a method: its name is the column's, whatever the state field is called.
+        state.short_description = "state"  # type: ignore[attr-defined]
+        state.admin_order_field = self.binding.state_name  # type: ignore[attr-defined]
+        return state
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        filters: list[Any] = list(super().get_list_filter(request))
+        name = self.binding.state_name
+        if StateFilter in filters:
+            return filters
+        if name in filters:
+            return [StateFilter if one == name else one for one in filters]
+        return [StateFilter, *filters]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        if not self._is_popup(request):
+            for event in self.events():
+                if not event.hidden:
+                    name = f"fire_{event.name}"
+                    run = partial(_fire_on_chosen, event.name)
+                    actions[name] = (run, name, f"{event.label}: selected %(verbose_name_plural)s")
+        return actions
+
+    @staticmethod
+    def _is_popup(request: HttpRequest) -> bool:
+        return "_popup" in request.GET or "_popup" in request.POST
+
+    # --- fields ---------------------------------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """What only a firing writes, and who made the record, can be shown but not typed in."""
+        shown: list[Any] = list(super().get_readonly_fields(request, obj))
+        if self._has_creator() and "created_by" not in shown:
+            shown.append("created_by")
+        return shown
+
+    def _has_creator(self) -> bool:
+        return any(field.name == "created_by" for field in self.opts.concrete_fields)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change and self._has_creator() and obj.created_by_id is None:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    def opened(self, request: HttpRequest, obj: Any = None) -> Opened:
+        """Which values of a record this admin shows; all others stay hidden in its history as well."""
+        fields: Any = [
+            name for _, options in self.get_fieldsets(request, obj) for name in options.get("fields", ())
+        ]
+        names = [*flatten(fields), *super().get_list_display(request), self.binding.state_name]
+        return Opened.of(self.model, names)
+
+    # --- pages ----------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap, prefix = self.admin_site.admin_view, f"{self.opts.app_label}_{self.opts.model_name}"
+        own = [
+            path("event/<str:event>/", wrap(self._page(bulk_page.view)), name=f"{prefix}_bulk"),
+            path(
+                "event/<str:event>/<str:run>/",
+                wrap(self._page(bulk_page.result)),
+                name=f"{prefix}_bulk_result",
+            ),
+            path(
+                "<path:object_id>/event/<str:event>/",
+                wrap(self._page(event_page.view)),
+                name=f"{prefix}_event",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def _page(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        def page(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            request.current_app = self.admin_site.name
+            return view(self, request, **kwargs)
+
+        return page
+
+    def url(self, name: str, *args: Any) -> str:
+        """The address of one of this admin's pages: ``changelist``, ``change``, ``event``, ``bulk``, …"""
+        return reverse(
+            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{name}", args=args
+        )
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None and obj.pk is not None and not context.get("is_popup"):
+            context.update(record_page.context(self, request, obj))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except LifecycleError as error:  # a legal hold, or somebody else was faster
+            messages.error(request, f"{error} Nothing was deleted.")
+            return HttpResponseRedirect(self.url("change", object_id))
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        if request.POST.get("action") != "delete_selected":
+            return super().response_action(request, queryset, *args, **kwargs)
+        try:
+            with transaction.atomic(using=queryset.db):  # all of them, with Django's notes on them, or none
+                return super().response_action(request, queryset, *args, **kwargs)
+        except LifecycleError as error:
+            messages.error(request, f"{error} Nothing was deleted.")
+            return HttpResponseRedirect(request.get_full_path())
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        context = {**(extra_context or {}), **history_page.context(self, request, object_id)}
+        return super().history_view(request, object_id, context)
+
+    object_history_template = "admin/fsm_lifecycle/record/history.html"
+
+
+def _fire_on_chosen(
+    event: str, modeladmin: LifecycleAdmin, request: HttpRequest, queryset: QuerySet[Any]
+) -> HttpResponseBase | None:
+    return bulk_page.begin(modeladmin, request, event, queryset)
