@@ -5,6 +5,7 @@ The same network simplex as for ranks, after Gansner and others (1993). Must not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from fsm_lifecycle.diagrams.simplex import Pull, solve
@@ -12,13 +13,16 @@ from fsm_lifecycle.diagrams.sketch import Link, Node, Side, Sketch
 
 #: More than any two ports are apart, so that both distances of a link's two pulls stay positive.
 _BASE = 2000
-_START, _SPINE, _TRUNK, _INTO_TARGET, _JOINING, _SINGLE = 12, 16, 8, 6, 1, 3
+_START, _SPINE, _TRUNK, _INTO_TARGET, _JOINING, _SINGLE = 12, 48, 8, 6, 1, 3
 _KINK = 4
 
 
-def align(sketch: Sketch) -> None:
-    """Give each node its ``x``."""
-    count, pulls = len(sketch.nodes), []
+def align(sketch: Sketch, apart: Sequence[Pull] = ()) -> None:
+    """Give each node its ``x``. ``apart``: distances to be kept beside those within the layers.
+
+    Raises ``ValueError`` where these contradict each other.
+    """
+    count, pulls = len(sketch.nodes), list(apart)
     for row in sketch.layers:
         pulls.append(Pull(count, row[0], 0, 0))
         for left, right in pairwise(row):
@@ -66,11 +70,12 @@ def _gap(sketch: Sketch, a: Node, b: Node) -> int:
 
 
 def _save_kinks(sketch: Sketch) -> None:
-    """A port slides up to 4 px where that makes a line straight."""
+    """A port slides a little where that makes a line straight; never so far that it touches its neighbour."""
+    kink = (sketch.style.port - 3) // 2
     for upper, lower, net in sketch.links:
         for node, end, other, far in ((upper, 0, lower, 1), (lower, 1, upper, 0)):
             side = Side(node, end, net)
             if side in sketch.port:
                 off = sketch.across(other, far, net) - sketch.across(node, end, net)
-                if 0 < abs(off) <= _KINK:
+                if 0 < abs(off) <= min(kink, _KINK):
                     sketch.port[side] += off

@@ -19,7 +19,7 @@ _RADIUS = 4
 _BASELINE = 0.35
 _PILL = 16
 _TURN = 10.5
-_TURNS_WIDE = 36
+_TURNS_WIDE = 34
 #: What is painted later lies on top.
 _KINDS = ("is-compensating", "", "is-next", "is-taken")
 
@@ -193,7 +193,7 @@ def _text(
 def _turn(area: Area, turns: list[int]) -> str:
     text = " · ".join(map(str, turns))
     if width(text, _TURN, 700) > _TURNS_WIDE:
-        text = f"{turns[0]} … {turns[-1]}"
+        text = f"{turns[0]}…{turns[-1]}"
     if width(text, _TURN, 700) > _TURNS_WIDE:
         text = f"{len(turns)}\u00d7"
     wide = max(_PILL, width(text, _TURN, 700) + 10)
@@ -205,7 +205,15 @@ def _turn(area: Area, turns: list[int]) -> str:
         element("rect", {**box, **palette.TURN}),
         element(
             "text",
-            {"x": x, "y": y + 3.8, "font-size": _TURN, "text-anchor": "middle", **palette.TURN_TEXT},
+            {
+                "x": x,
+                "y": y + 3.8,
+                "font-size": _TURN,
+                "text-anchor": "middle",
+                "textLength": width(text, _TURN, 700),
+                "lengthAdjust": "spacingAndGlyphs",
+                **palette.TURN_TEXT,
+            },
             said(text),
         ),
     )

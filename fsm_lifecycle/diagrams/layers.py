@@ -32,25 +32,26 @@ class _Sweeper:
             self.up[lower].append(upper)
         self.ranks = sorted(set(self.ranks_of))
         self.place = [0] * count
+        self.spine = {
+            end for link in sketch.links if sketch.on_spine(link) for end in (link.upper, link.lower)
+        }
         self.random = random.Random(7)  # noqa: S311 - the same shuffles each time
 
     def best(self) -> tuple[list[list[int]], list[int]]:
         found: list[list[int]] = []
-        least = -1
+        least: tuple[int, int] | None = None
         for start in range(_STARTS):
             layers = self._begin(start)
             stale = 0
             for sweep in range(_SWEEPS):
                 self._sweep(layers, sweep)
-                cost = self._crossings(layers)
-                if least < 0 or cost < least:
+                cost = self._crossings(layers), self._lopsided(layers)
+                if least is None or cost < least:
                     found, least, stale = [row[:] for row in layers], cost, 0
                 else:
                     stale += 1
                     if stale > _STALE:
                         break
-            if not least:
-                break
         for row in found:
             self._number(row)
         return found, self.place
@@ -96,6 +97,12 @@ class _Sweeper:
     def _number(self, row: list[int]) -> None:
         for i, node in enumerate(row):
             self.place[node] = i
+
+    def _lopsided(self, layers: list[list[int]]) -> int:
+        """How far the spine is from the middle: of two orders with as many crossings the even one is taken."""
+        return sum(
+            abs(2 * self.place[node] + 1 - len(row)) for row in layers for node in row if node in self.spine
+        )
 
     def _crossings(self, layers: list[list[int]]) -> int:
         total = 0

@@ -11,12 +11,14 @@ from typing import Literal, TypeAlias
 
 from fsm_lifecycle.diagrams import coordinates, layers, ports, ranks, routes, sizes, tracks, trunks
 from fsm_lifecycle.diagrams.machine import Machine
+from fsm_lifecycle.diagrams.simplex import Pull
 from fsm_lifecycle.diagrams.sketch import Node, Sketch
 from fsm_lifecycle.diagrams.style import Style
 
 #: The way the flow runs: left to right, or top down.
 Flow = Literal["LR", "TD"]
 Point: TypeAlias = tuple[float, float]
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,22 @@ def lay_out(machine: Machine, flow: Flow, style: Style) -> Layout:
     layers.arrange(sketch)
     ports.spread(sketch)
     coordinates.align(sketch)
-    tracks.lay(sketch)
+    _separate(sketch, tracks.lay(sketch))
     return _Page(sketch, flow).layout()
+
+
+def _separate(sketch: Sketch, apart: list[Pull]) -> None:
+    """Align again until no two lines lie on one another, a few times at most."""
+    kept: list[Pull] = []
+    for _ in range(_TRIES):
+        if not apart:
+            return
+        kept += apart
+        try:
+            coordinates.align(sketch, kept)
+        except ValueError:  # these distances cannot all be kept: what there is stays
+            return
+        apart = tracks.lay(sketch)
 
 
 class _Page:

@@ -1,6 +1,6 @@
 """Owns where each line leaves and enters a box: spread in neighbour order, the spine's in the middle.
 
-Must not know coordinates on the page.
+A box grows to hold its lines. Must not know coordinates on the page.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections import defaultdict
 from fsm_lifecycle.diagrams.sketch import Side, Sketch
 
 _CORNER = 8
+_LOPSIDED = 2
+"""By how many lines a box may grow so that the spine meets it in the middle."""
 
 
 def spread(sketch: Sketch) -> None:
-    """Fill ``port``."""
+    """Fill ``port`` and give the boxes their reach across the flow."""
     sides: dict[tuple[int, int], list[tuple[int, int, bool]]] = defaultdict(list)
     for link in sketch.links:
         spine = sketch.on_spine(link)
@@ -25,10 +27,31 @@ def spread(sketch: Sketch) -> None:
     for (node, end), found in sides.items():
         found.sort(key=lambda entry: entry[0])
         middle = (len(found) - 1) / 2
-        box = sketch.nodes[node]
-        half = (box.h if sketch.lr else box.w) / 2 - _CORNER
         main = [i for i, (_, _, spine) in enumerate(found) if spine]
-        room = max(0, half - middle * apart) // 2 * 2  # slide the row of ports until the spine's is central
-        shift = max(-room, min(room, (middle - main[0]) * apart)) if main else 0
+        shift = (middle - main[0]) * apart if main else 0
+        least = _room(sketch, node) - middle * apart
+        free = max(
+            0, least // 2 * 2, _LOPSIDED * apart / 2
+        )  # the row of ports slides until the spine's is central
+        shift = max(-free, min(free, shift))
+        _widen(sketch, node, middle * apart + abs(shift) + _CORNER)
         for i, (_, net, _) in enumerate(found):
             sketch.port[Side(node, end, net)] = int((i - middle) * apart + shift)
+
+
+def _room(sketch: Sketch, node: int) -> float:
+    """How far from its middle a line may meet a box as it is."""
+    box = sketch.nodes[node]
+    return (box.h if sketch.lr else box.w) / 2 - _CORNER
+
+
+def _widen(sketch: Sketch, node: int, half: float) -> None:
+    box = sketch.nodes[node]
+    more = int(half) - (box.h if sketch.lr else box.w) // 2
+    if more > 0:
+        box.low += more
+        box.high += more
+        if sketch.lr:
+            box.h += 2 * more
+        else:
+            box.w += 2 * more

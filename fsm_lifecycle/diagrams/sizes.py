@@ -11,7 +11,7 @@ from fsm_lifecycle.diagrams.text import width, wrap
 #: Fonts differ: what is measured is given this much room.
 SPARE = 1.07
 #: Room for the turns of a path beside a line, “3 · 5”.
-PILL = (46, 18)
+PILL = (44, 18)
 _FIGURE = 20
 _LOOP = 26
 """How far a loop and the gap to its label reach out of a box."""

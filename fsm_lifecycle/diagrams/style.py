@@ -40,15 +40,22 @@ class Style:
 
 
 FULL: Final = Style()
+#: As ``FULL``, for a flow from left to right that would else be too wide.
+TIGHT: Final = replace(
+    FULL, size=13, label=12, line=15, wrap_state=90, wrap_label=72, approach=11, track=10, port=12, margin=6
+)
 PATH: Final = Style(
     size=12.5,
     label=10.5,
+    line=15,
     pad_y=5,
-    wrap_state=130,
-    port=12,
-    track=10,
-    approach=13,
-    gap_state=26,
+    wrap_state=104,
+    port=10,
+    track=9,
+    approach=11,
+    gap_state=22,
+    gap_line=14,
+    gap_label=8,
     labels="turns",
 )
 NARROW: Final = Style(

@@ -20,7 +20,7 @@ from fsm_lifecycle.diagrams.journey import Journey, Move, journey
 from fsm_lifecycle.diagrams.layout import Layout
 from fsm_lifecycle.diagrams.machine import Machine, Subject, extract
 from fsm_lifecycle.diagrams.markup import classes, element, said
-from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH
+from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH, TIGHT
 from fsm_lifecycle.diagrams.text import width as text_width
 
 Direction = Literal["auto", "LR", "TD"]
@@ -83,9 +83,10 @@ def _choose(machine: Machine, on_the_way: bool, direction: str, narrow: bool, wi
     if direction == "LR":
         return layout(machine, "LR", style)
     if direction == "auto" and len(machine.places) <= MANY:
-        found = layout(machine, "LR", style)
-        if found.width <= width:
-            return found
+        for tried in (PATH,) if on_the_way else (FULL, TIGHT):
+            found = layout(machine, "LR", tried)
+            if found.width <= width:
+                return found
     return layout(machine, "TD", style)
 
 
