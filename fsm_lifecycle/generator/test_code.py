@@ -1,0 +1,143 @@
+"""The tests of a new app as code: making records, every event, every page.
+
+Must not know the files around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.contrib.auth import get_user_model
+
+from fsm_lifecycle.generator import code, names, samples
+from fsm_lifecycle.generator.blueprint import Blueprint
+from fsm_lifecycle.generator.fields import NewField
+from fsm_lifecycle.generator.table import NewEvent
+
+
+def making_imports(app: Blueprint) -> str:
+    """What ``tests/making.py`` imports."""
+    uses = {"Any", "adopting", "get_user_model"}
+    for label in _referenced(app):
+        uses |= samples.maker(label)[1]
+    if _referenced(app):
+        uses.add("count")
+    plain = {module for f in _required(app) if f.kind for module in f.kind.imports}
+    stdlib = code.imports(
+        plain,
+        {
+            "datetime": uses & {"timedelta"},
+            "itertools": uses & {"count"},
+            "typing": {"Any"},
+            "unittest": uses & {"SkipTest"},
+            "uuid": uses & {"uuid4"},
+        },
+    )
+    third = code.imports(
+        [],
+        {
+            "django.apps": uses & {"apps"},
+            "django.contrib.auth": {"get_user_model"},
+            "django.utils": uses & {"timezone"},
+            "fsm_lifecycle": {"adopting"},
+        },
+    )
+    own = code.imports([], {"..models": [app.model]})
+    return code.sections("from __future__ import annotations", stdlib, third, own)
+
+
+def user_maker() -> str:
+    """How a user of this project is made."""
+    model = get_user_model()
+    if model.USERNAME_FIELD == "username":
+        return "    return get_user_model().objects.create_user(username=name)"
+    value = 'f"{name}@example.com"' if "email" in model.USERNAME_FIELD else "name"
+    return f"    return get_user_model()._default_manager.create({model.USERNAME_FIELD}={value})"
+
+
+def other_makers(app: Blueprint) -> str:
+    """The functions that make what the model references."""
+    makers = [samples.maker(label)[0] for label in _referenced(app)]
+    if not makers:
+        return ""
+    numbers = "#: Numbers that no other record has.\nnumbers = count(1)\n\n\n"
+    return numbers + "\n\n".join(makers) + "\n\n"
+
+
+def values(app: Blueprint) -> str:
+    """The entries of the dict of values for a record."""
+    return _entries((f.name, _made(f) if f.to else f.kind.sample if f.kind else "") for f in _required(app))
+
+
+def answers(app: Blueprint) -> str:
+    """The entries of the dict that a browser would send."""
+    return _entries((f.name, f"{_made(f)}.pk" if f.to else _posted(f)) for f in _required(app))
+
+
+def event_tests(app: Blueprint) -> str:
+    """One test for each event."""
+    return "\n\n".join(_event_test(event, app) for event in app.table.events)
+
+
+def first_event(app: Blueprint) -> NewEvent | None:
+    """An event that the initial state allows."""
+    initial = app.table.initial
+    for event in app.table.events:
+        if initial.name in event.sources or ("*" in event.sources and not initial.terminal):
+            return event
+    return None
+
+
+def _event_test(event: NewEvent, app: Blueprint) -> str:
+    sources = list(event.sources)
+    if "*" in sources:
+        sources = [state.name for state in app.table.states if not state.terminal]
+    table = f"{app.model}.Lifecycle"
+    lines = [f"    def test_{event.name}_leads_to_{event.target}(self) -> None:"]
+    lines.append(code.listing("for source in ", [f"{table}.{name}" for name in sources], 8) + ":")
+    lines += [
+        "            with self.subTest(source=source):",
+        "                record = make_record(state=source)",
+        f'                record.fire("{event.name}", actor=System("tests"))',
+        f"                assert record.state == {table}.{event.target}",
+    ]
+    return "\n".join(lines)
+
+
+def _referenced(app: Blueprint) -> list[str]:
+    """The models, beside users and the new one itself, of which a record needs one."""
+    labels = [f.to for f in _required(app) if f.to and f.to != "self" and not f.is_user]
+    return list(dict.fromkeys(labels))
+
+
+def _required(app: Blueprint) -> list[NewField]:
+    return [f for f in app.fields if not f.optional]
+
+
+def _made(field: NewField) -> str:
+    if field.is_user:
+        return f'make_user("{field.name.replace("_", "-")}")'
+    return f"{samples.maker_name(field.to)}()"
+
+
+def _posted(field: NewField) -> str:
+    assert field.kind is not None
+    text = field.kind.posted
+    return f"'{text}'" if '"' in text else f'"{text}"'
+
+
+def _entries(pairs: Iterator[tuple[str, str]]) -> str:
+    return "".join(f'        "{name}": {value},\n' for name, value in pairs)
+
+
+def columns(app: Blueprint) -> list[str]:
+    """The fields that stand beside a record's name in lists: the first four that are short."""
+    title = app.text_field
+    long = ("TextField", "JSONField")
+    short = [f.name for f in app.fields if f is not title and not (f.kind and f.kind.field in long)]
+    return short[:4]
+
+
+def heading(app: Blueprint) -> str:
+    """The plural with a capital."""
+    return names.sentence(app.many)
