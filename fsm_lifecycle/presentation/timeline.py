@@ -190,7 +190,7 @@ def history(
     found = list(entries[: limit + 1])
     shown, more = found[:limit], len(found) > limit
     before = None
-    if more:
+    if more and any(_snapshot(entry) is not None for entry in shown):
         older = record.log.with_snapshot().filter(sequence__lt=shown[-1].sequence)
         before = older.order_by("-sequence").first()
     return History(binding, opened, url=url).items(shown, before), more

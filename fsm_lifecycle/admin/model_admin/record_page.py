@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: So many transitions of a record are drawn; one that has gone round more often is shown from its newest on.
 DRAWN = 60
 
+#: An event with the states it led from and to.
+Step = tuple[str | None, str | None, str | None]
+
 
 def context(admin: LifecycleAdmin, request: HttpRequest, shown_record: Any) -> dict[str, Any]:
     """What the template of a record's page needs beside Django's own."""
@@ -39,22 +42,22 @@ def context(admin: LifecycleAdmin, request: HttpRequest, shown_record: Any) -> d
         record, admin.opened(request, record), limit=admin.history_length, url=entry_url(admin, request)
     )
     last = next((item.entry for item in items if item.entry.to_state), None)
+    steps = _steps(record)
     shown = panel(record, request.user, lambda event: admin.url("event", object_id, event.name), last)
     return {
         "lifecycle_panel": shown,
         "lifecycle_history": items,
         "lifecycle_more": more,
         "lifecycle_footer": footer(record, items),
-        "lifecycle_path": [badge(admin.binding.table, state) for state in _path_states(record)],
-        "lifecycle_diagram": diagram(record, [one.name for one in shown.offered]),
+        "lifecycle_path": [badge(admin.binding.table, state) for state in _states(record, steps)],
+        "lifecycle_diagram": diagram(record, steps, [one.name for one in shown.offered]),
         "lifecycle_log_url": log_url(admin, request, record),
     }
 
 
-def diagram(record: Any, possible: list[str]) -> str:
+def diagram(record: Any, steps: list[Step], possible: list[str]) -> str:
     """The lifecycle with the path this record took and what it may do now."""
     binding = type(record)._lifecycle
-    steps = _steps(record)
     name = f"Path of {binding.describe(record)[:1].lower()}{binding.describe(record)[1:]}"
     return diagrams.svg(
         type(record),
@@ -65,13 +68,14 @@ def diagram(record: Any, possible: list[str]) -> str:
     )
 
 
-def _steps(record: Any) -> list[tuple[str | None, str | None, str | None]]:
+def _steps(record: Any) -> list[Step]:
+    """A record's transitions, oldest first."""
     moves = record.log.filter(kind="transition").order_by("-sequence")
     return list(reversed(moves.values_list("event", "from_state", "to_state")[:DRAWN]))
 
 
-def _path_states(record: Any) -> list[str]:
-    steps = _steps(record)
+def _states(record: Any, steps: list[Step]) -> list[str]:
+    """The states the record went through, in order."""
     if not steps:
         return [getattr(record, type(record)._lifecycle.state_name)]
     return [steps[0][1] or "", *(target or "" for _, _, target in steps)]
