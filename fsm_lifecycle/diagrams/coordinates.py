@@ -13,7 +13,7 @@ from fsm_lifecycle.diagrams.sketch import Link, Node, Side, Sketch
 
 #: More than any two ports are apart, so that both distances of a link's two pulls stay positive.
 _BASE = 2000
-_START, _SPINE, _TRUNK, _INTO_TARGET, _JOINING, _SINGLE = 12, 48, 8, 6, 1, 3
+_START, _SPINE, _TRUNK, _JOINED, _INTO_TARGET, _JOINING, _SINGLE = 12, 48, 8, 4, 6, 1, 3
 _KINK = 4
 
 
@@ -53,8 +53,9 @@ def _weight(sketch: Sketch, link: Link) -> int:
         return _SPINE
     states = [end for end in (link.upper, link.lower) if sketch.nodes[end].kind == "state"]
     net = sketch.nets[link.net]
-    if not states:
-        return _TRUNK
+    if not states:  # where another source joins, a bend does no harm
+        joins = sketch.nodes[link.upper].rank + 1 if net.back else sketch.nodes[link.lower].rank - 1
+        return _JOINED if any(sketch.nodes[source].rank == joins for source in net.sources) else _TRUNK
     if len(net.sources) > 1:  # a trunk stays straight into its target; sources just join
         return _INTO_TARGET if net.target in states else _JOINING
     return _SINGLE
