@@ -117,6 +117,7 @@ def purge_eligible(
     order = _Order(by, reason, using, moment, redact_bodies, dry_run, found)
     for model in wanted:
         retention_of(model)
+    wanted = _referring_first(wanted)
     total = 0
     if progress is not None:
         for model in wanted:
@@ -150,6 +151,25 @@ def purge_some(
     for record in records:
         order.carry_out(record)
     return order.result
+
+
+def _referring_first(chosen: Sequence[type[models.Model]]) -> list[type[models.Model]]:
+    """The models so that what refers to others goes before them, as far as there is such an order."""
+    ordered: list[type[models.Model]] = []
+    seen: set[type[models.Model]] = set()
+
+    def visit(model: type[models.Model]) -> None:
+        if model in seen:
+            return
+        seen.add(model)
+        for other in chosen:
+            if any(f.related_model is model for f in other._meta.fields if f.is_relation):
+                visit(other)
+        ordered.append(model)
+
+    for model in chosen:
+        visit(model)
+    return ordered
 
 
 def _all(model: type[models.Model], using: str, now: datetime) -> Iterator[Any]:

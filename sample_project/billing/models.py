@@ -10,9 +10,25 @@ from django.core.mail import send_mail
 from django.db import models
 from django.utils import timezone
 
-from fsm_lifecycle import CRUD, Branch, Event, Firing, Role, Snapshot, State, effect, fires, guard, on_commit
+from fsm_lifecycle import (
+    CRUD,
+    Branch,
+    Event,
+    Firing,
+    Retention,
+    Role,
+    Snapshot,
+    State,
+    effect,
+    fires,
+    guard,
+    on_commit,
+)
 from fsm_lifecycle.models import LifecycleModel
 from sample_project.billing.forms import PaymentForm, ReasonForm
+
+#: How long the law has accounts kept.
+TEN_YEARS = timedelta(days=3653)
 
 
 class Contract(LifecycleModel):
@@ -56,6 +72,8 @@ class Contract(LifecycleModel):
             description="Takes payments, and they activate contracts.",
         )
         auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
+
+        retention = Retention(after=TEN_YEARS, states=[ended, declined])
 
 
 @guard("The invoice total must be positive.")
@@ -159,6 +177,7 @@ class Invoice(LifecycleModel):
         auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         snapshot = Snapshot.terminal("amount", "client_name", "paid_on")
+        retention = Retention(after=TEN_YEARS, states=[paid, cancelled, refunded])
 
 
 @guard("Only reports over 5,000 EUR go to a director.", label="Over 5,000 EUR")

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
 
-from fsm_lifecycle import CRUD, Event, Firing, Role, Snapshot, State, effect, guard
+from fsm_lifecycle import CRUD, Event, Firing, Retention, Role, Snapshot, State, effect, guard
 from fsm_lifecycle.models import LifecycleModel
 from sample_project.helpdesk.forms import ReopenForm, SeriousnessForm, SolutionForm, WaitForm
 
@@ -256,3 +256,4 @@ class Ticket(LifecycleModel):
         auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         snapshot = Snapshot.terminal("customer", "product", "seriousness", "assignee", "has_anomaly")
+        retention = Retention(after=timedelta(days=3653), states=[closed])

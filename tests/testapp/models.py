@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
 from django.db import models
 
-from fsm_lifecycle import ANY, Branch, Event, Firing, Snapshot, State, effect, fires, guard, on_commit
+from fsm_lifecycle import (
+    ANY,
+    Branch,
+    Event,
+    Firing,
+    Retention,
+    Snapshot,
+    State,
+    effect,
+    fires,
+    guard,
+    on_commit,
+)
 from fsm_lifecycle.models import LifecycleModel
 
 #: What effects did, for tests to look at. Cleared by the ``journal`` fixture.
@@ -111,6 +124,8 @@ class Light(LifecycleModel):
         blink = Event(on, to=on)
         smash = Event(ANY, to=broken)
 
+        retention = Retention(after=timedelta(days=365), states=[broken])
+
 
 class Door(LifecycleModel):
     """A text key of the user's own, a renamed state column."""
@@ -142,6 +157,7 @@ class Parcel(LifecycleModel):
         deliver = Event(shipped, to=delivered)
 
         snapshot = Snapshot.every()
+        retention = Retention(after=timedelta(days=365), states=[delivered])
 
 
 class Document(LifecycleModel):
@@ -154,6 +170,8 @@ class Document(LifecycleModel):
         final = State("final", terminal=True)
 
         finish = Event(draft, to=final)
+
+        retention = Retention(after=timedelta(days=365), states=[final])
 
 
 class Report(Document):
@@ -171,6 +189,7 @@ class Treaty(Document):
         signed = State("signed")
         sign = Event(Document.Lifecycle.draft, to=signed)
         finish = Document.Lifecycle.finish.extend(signed)
+        retention = Retention(after=timedelta(days=3650), states=[Document.Lifecycle.final])
 
 
 @guard("Above the director's limit.")
