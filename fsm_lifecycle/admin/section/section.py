@@ -20,7 +20,11 @@ class LifecycleSection:
     """The lifecycle section of one admin site, below ``lifecycle/``."""
 
     #: In the order of the tabs; a route that takes anything comes last.
-    PAGES: ClassVar[tuple[str, ...]] = ()
+    PAGES: ClassVar[tuple[str, ...]] = (
+        "fsm_lifecycle.admin.section.roles.RolesPage",
+        "fsm_lifecycle.admin.section.access_events.AccessEventsPage",
+        "fsm_lifecycle.admin.section.delegating.DelegatePage",
+    )
     #: The pages that the sidebar shows.
     SIDEBAR: ClassVar[tuple[str, ...]] = ("dashboard", "log", "roles", "ledger")
 
