@@ -1,4 +1,4 @@
-"""Owns who `demo_users` makes: people with different roles, and billing records for them to look at.
+"""Owns who `demo_users` makes: people with different roles, and records for them to look at.
 
 Must not know how that is printed. Everything goes through the package's API, as an app would do it; a second run finds
 what the first one made and leaves it alone.
@@ -116,7 +116,9 @@ def make_logins(using: str, password: str) -> list[Login]:
     logins[SUPERUSER].may.append("everything, as a superuser")
     logins[ON_ONE_TICKET].may += _hold_one_ticket(logins[ON_ONE_TICKET].user, using)
     logins[STAND_IN].may.append(_stand_in(logins[AWAY].user, logins[STAND_IN].user, using))
-    make_billing_records({name: login.user for name, login in logins.items()}, using)
+    people = {name: login.user for name, login in logins.items()}
+    make_billing_records(people, using)
+    work_on_a_ticket(people["anna"], using)
     return list(logins.values())
 
 
@@ -200,6 +202,22 @@ def make_billing_records(people: dict[str, Any], using: str) -> None:
     """Contracts, invoices and reports, each moved by those whose work it is. Those that are there stay as they are."""
     _make_invoices(people["clara"], people["paul"], using)
     _make_reports(people["erik"], people["paul"], people["clara"], using)
+
+
+def work_on_a_ticket(agent: Any, using: str) -> None:
+    """One ticket that nobody had looked at, taken in charge and asked about; once there are tickets."""
+    tickets = Ticket.objects.using(using)
+    if tickets.filter(assignee=agent).exists():
+        return
+    ticket = tickets.in_state(Ticket.Lifecycle.new).first()
+    if ticket is None:
+        return
+    for event, arguments in (
+        ("take_in_charge", {}),
+        ("wait", {"reason": "Asked for the log files of the print service."}),
+        ("take_in_charge", {}),
+    ):
+        ticket.fire(event, actor=agent, arguments=arguments)
 
 
 def _make_invoices(clerk: Any, approver: Any, using: str) -> None:

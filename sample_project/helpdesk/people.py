@@ -26,6 +26,10 @@ class Person:
     roles: tuple[str, ...] = ("agent",)
     """On all tickets. A supervisor may do what an agent may."""
 
+    @property
+    def username(self) -> str:
+        return self.name.lower().replace(" ", ".")
+
 
 PEOPLE = (
     Person("Alice Ferri", ("agent", "developer")),
@@ -56,7 +60,7 @@ PEOPLE = (
 def users_by_number(using: str) -> dict[int, Any]:
     """The user of each person, by number, with their roles. Makes what is missing; nobody has a usable password."""
     manager = get_user_model()._default_manager.using(using)
-    usernames = {number: f"agent-{number:02}" for number in range(1, len(PEOPLE) + 1)}
+    usernames = {number: person.username for number, person in enumerate(PEOPLE, start=1)}
     known = {user.get_username(): user for user in manager.filter(username__in=usernames.values())}
     for number, username in usernames.items():
         person = PEOPLE[number - 1]

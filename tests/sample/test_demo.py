@@ -71,7 +71,19 @@ def test_the_demo_says_what_each_role_means() -> None:
     assert not [line for line in printed.getvalue().splitlines() if line != line.rstrip() or len(line) > 110]
 
 
+def test_the_demo_has_somebody_at_work_on_a_ticket_that_was_new() -> None:
+    ticket = a_ticket(7)
+
+    demo_users()
+
+    ticket.refresh_from_db()
+    assert ticket.is_in_progress
+    assert str(ticket.assignee) == "anna"
+    assert [entry.event for entry in ticket.log][1:] == ["take_in_charge", "wait", "take_in_charge"]
+
+
 def test_the_demo_may_be_made_again() -> None:
+    a_ticket(7)
     first = demo_users()
     kept = counted()
 

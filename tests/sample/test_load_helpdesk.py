@@ -12,6 +12,7 @@ from fsm_lifecycle.models import RefusedAttempt, TransitionLog
 from sample_project.helpdesk import loading
 from sample_project.helpdesk.log import read_log
 from sample_project.helpdesk.models import Ticket
+from sample_project.helpdesk.people import PEOPLE
 
 pytestmark = pytest.mark.once
 
@@ -33,7 +34,7 @@ def test_each_case_becomes_a_ticket_and_each_event_an_entry_with_its_person_and_
     assert [entry.occurred_at for entry in entries] == [event.at for event in case.events]
     usernames = dict(get_user_model().objects.values_list("pk", "username"))
     assert [usernames[int(entry.actor_id)] for entry in entries] == [
-        f"agent-{event.person:02}" for event in case.events
+        PEOPLE[event.person - 1].username for event in case.events
     ]
     assert ticket.opened_at == case.events[0].at
     assert ticket.is_closed
@@ -43,7 +44,7 @@ def test_people_are_made_once_and_cannot_log_in(load_helpdesk: Load) -> None:
     load_helpdesk(limit=5)
     load_helpdesk(limit=10)
 
-    people = get_user_model().objects.filter(username__startswith="agent-")
+    people = get_user_model().objects.filter(username__contains=".")
     assert people.count() == 22
     assert not any(person.has_usable_password() for person in people)
     assert len({person.get_full_name() for person in people}) == 22
