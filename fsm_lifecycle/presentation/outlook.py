@@ -117,7 +117,9 @@ def _undo(table: Table, event: Event, record: Any, binding: Binding) -> str:
         if back.name != event.name and set(targets) <= set(back.sources) and set(sources) & set(back.targets):
             to = next(source for source in sources if source in back.targets)
             return f"Yes. {back.label} leads back to {_label(table, to)}. The log keeps both."
-    if table.reversible(event):
+    if all(
+        source == target or source in table.reachable_from(target) for source in sources for target in targets
+    ):
         return "Not by one event, but other events lead back step by step. The log keeps them all."
     finals = [state for state in targets if _is_final(table, state)]
     if len(finals) == len(targets) and not any(table.events_from(state) for state in finals):

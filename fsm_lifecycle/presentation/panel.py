@@ -12,9 +12,8 @@ from typing import Any
 
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import SINCE
-from fsm_lifecycle.models import TransitionLog
 from fsm_lifecycle.presentation.badges import Badge, badge
-from fsm_lifecycle.presentation.people import Who, who_did
+from fsm_lifecycle.presentation.people import Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class Panel:
     denied: tuple[Denied, ...]
 
 
-def panel(record: Any, actor: Any, url: Callable[[Event], str], last: TransitionLog | None = None) -> Panel:
-    """The head of a record's page for ``actor``. ``last``: the entry that led to its state, if it is at hand."""
+def panel(record: Any, actor: Any, url: Callable[[Event], str], by: Who | None = None) -> Panel:
+    """The head of a record's page for ``actor``. ``by``: who led it to its state, if that is known."""
     binding = type(record)._lifecycle
     table = binding.table
     value = getattr(record, binding.state_name)
@@ -76,7 +75,7 @@ def panel(record: Any, actor: Any, url: Callable[[Event], str], last: Transition
         state=badge(table, value),
         description=str(state.description) if state is not None else "",
         since=getattr(record, SINCE),
-        by=who_did(last) if last is not None else None,
+        by=by,
         final=state is not None and state.terminal and not offered and not denied,
         offered=tuple(offered),
         denied=tuple(denied),

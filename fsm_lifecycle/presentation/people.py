@@ -5,8 +5,12 @@ Must not know HTML.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 
 from fsm_lifecycle.access.actors import identify
 from fsm_lifecycle.ledger.body import BodyMismatch
@@ -30,8 +34,31 @@ class Who:
         return KINDS.get(self.kind, KINDS["unknown"])
 
 
-def who_did(entry: TransitionLog) -> Who:
-    """Who is behind a log entry. Redacted or unreadable names are said to be so."""
+#: Full names by the key of a user, as text.
+Names = Mapping[str, str]
+
+
+def names_of(entries: Iterable[TransitionLog]) -> Names:
+    """The full names that the users behind these entries have today, in one query; none for those who have none."""
+    keys = {entry.actor_id for entry in entries if entry.actor_kind in ("user", "agent") and entry.actor_id}
+    model: Any = get_user_model()
+    if not keys or not hasattr(model, "get_full_name"):
+        return {}
+    valid = []
+    for key in keys:
+        try:
+            valid.append(model._meta.pk.to_python(key))
+        except ValidationError:
+            continue
+    found = {str(user.pk): str(user.get_full_name()) for user in model._base_manager.filter(pk__in=valid)}
+    return {key: name for key, name in found.items() if name}
+
+
+def who_did(entry: TransitionLog, names: Names | None = None) -> Who:
+    """Who is behind a log entry. Redacted or unreadable names are said to be so.
+
+    The log keeps what the user was called then, which is the user name; ``names`` gives full names of today.
+    """
     kind = entry.actor_kind if entry.actor_kind in KINDS else "unknown"
     if kind == "system":
         return Who(kind, entry.actor_id)
@@ -49,6 +76,7 @@ def who_did(entry: TransitionLog) -> Who:
         return Who(
             kind, f"{KINDS[kind].lower()} {entry.actor_id}" if entry.actor_id else "nobody in particular"
         )
+    label = (names or {}).get(entry.actor_id, label)
     if kind == "agent":
         label = f"{body.get('agent') or 'Agent'} for {label}"
     if isinstance(behind, dict) and behind.get("label"):
@@ -59,5 +87,7 @@ def who_did(entry: TransitionLog) -> Who:
 def who_is(actor: Any) -> Who:
     """Who an actor of this moment is: a user, ``System`` or an agent."""
     identity = identify(actor)
-    label = f"{identity.agent} for {identity.label}" if identity.agent else identity.label
+    user = getattr(actor, "user", actor)
+    name = (user.get_full_name() if hasattr(user, "get_full_name") else "") or identity.label
+    label = f"{identity.agent} for {name}" if identity.agent else name
     return Who(identity.kind, label)

@@ -18,7 +18,7 @@ from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.models import TransitionLog
 from fsm_lifecycle.presentation.badges import Badge, badge
 from fsm_lifecycle.presentation.opened import Opened
-from fsm_lifecycle.presentation.people import Who, who_did
+from fsm_lifecycle.presentation.people import Names, Who, names_of, who_did
 
 #: What an entry that is no transition is called.
 KINDS: Final = {
@@ -88,13 +88,14 @@ class History:
         self.binding = binding
         self.opened = opened
         self.url = url
+        self._names: Names = {}
 
     def items(self, entries: Sequence[TransitionLog], before: TransitionLog | None = None) -> list[Item]:
         """The items of a record's entries, in the order given, newest first.
 
         ``before``: the record's newest entry with a snapshot that is older than these, to compare the oldest with.
         """
-        causes = causes_of(entries)
+        causes, self._names = causes_of(entries), names_of(entries)
         changes: dict[int, tuple[Change, ...]] = {}
         last = _snapshot(before) if before is not None else None
         for entry in reversed(entries):
@@ -119,7 +120,7 @@ class History:
             at=entry.happened_at,
             source=badge(table, entry.from_state) if entry.from_state else None,
             target=badge(table, entry.to_state) if entry.to_state else None,
-            who=who_did(entry),
+            who=who_did(entry, self._names),
             said=said,
             facts=facts,
             changes=changes,
@@ -156,8 +157,6 @@ class History:
         actor = body.get("actor")
         if actor is not None and isinstance(actor.value, dict) and actor.value.get("superuser"):
             notes.append("as superuser")
-        if entry.occurred_at is not None and entry.occurred_at != entry.recorded_at:
-            notes.append(f"recorded {entry.recorded_at:%-d %b %Y, %H:%M}")
         return tuple(said), tuple(facts), tuple(notes)
 
     def _changes(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -28,6 +28,8 @@ from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.presentation.opened import Opened
 from fsm_lifecycle.templatetags.lifecycle import lifecycle_badge
 
+STYLES = ["fsm_lifecycle/lifecycle.css", "fsm_lifecycle/diagram.css"]
+
 
 class LifecycleAdmin(RecordRights):
     """The admin of a model with a lifecycle: ``@admin.register(Invoice) class InvoiceAdmin(LifecycleAdmin)``.
@@ -50,7 +52,7 @@ class LifecycleAdmin(RecordRights):
 
     @property
     def media(self) -> forms.Media:
-        return super().media + forms.Media(css={"all": ["fsm_lifecycle/lifecycle.css"]})
+        return super().media + forms.Media(css={"all": STYLES})
 
     @property
     def binding(self) -> Binding:

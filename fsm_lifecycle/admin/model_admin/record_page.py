@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: So many transitions of a record are drawn; one that has gone round more often is shown from its newest on.
 DRAWN = 60
 
+#: How wide the drawing may be, in pixels, before it runs from top to bottom.
+WIDTH = 870
+
 #: An event with the states it led from and to.
 Step = tuple[str | None, str | None, str | None]
 
@@ -41,9 +44,9 @@ def context(admin: LifecycleAdmin, request: HttpRequest, shown_record: Any) -> d
     items, more = history(
         record, admin.opened(request, record), limit=admin.history_length, url=entry_url(admin, request)
     )
-    last = next((item.entry for item in items if item.entry.to_state), None)
+    by = next((item.who for item in items if item.target), None)
     steps = _steps(record)
-    shown = panel(record, request.user, lambda event: admin.url("event", object_id, event.name), last)
+    shown = panel(record, request.user, lambda event: admin.url("event", object_id, event.name), by)
     return {
         "lifecycle_panel": shown,
         "lifecycle_history": items,
@@ -65,6 +68,7 @@ def diagram(record: Any, steps: list[Step], possible: list[str]) -> str:
         current=getattr(record, binding.state_name),
         possible=possible,
         title=name,
+        width=WIDTH,
     )
 
 

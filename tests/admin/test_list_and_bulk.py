@@ -1,0 +1,236 @@
+"""The list with its badges and counts, and one event on many records: once, with what became of each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from fsm_lifecycle import System
+from fsm_lifecycle.admin.model_admin import state_filter
+from fsm_lifecycle.ledger.sealing import seal
+from fsm_lifecycle.models import LegalHold, RefusedAttempt, TransitionLog
+from tests.admin.people import client_of, staff, with_role
+from tests.testapp.models import Bell, Invoice, Light
+from tests.testapp.offices import Claim
+
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.urls("tests.admin.desk")]
+ACTOR = System("test")
+LIGHTS, INVOICES = ("desk:testapp_light_changelist", "desk:testapp_invoice_changelist")
+
+
+@pytest.fixture
+def browser() -> Client:
+    return client_of(staff("root", is_superuser=True))
+
+
+def act(client: Client, listed: str, event: str, *records: Any, **sent: Any) -> Any:
+    keys = [record.pk for record in records]
+    return client.post(reverse(listed), {"action": f"fire_{event}", ACTION_CHECKBOX_NAME: keys, **sent})
+
+
+def hidden(html: str, name: str) -> list[str]:
+    return re.findall(rf'name="{name}" value="([^"]*)"', html)
+
+
+# --- the list -----------------------------------------------------------------------------------------------
+
+
+def test_states_are_badges_and_filters_say_how_many(browser: Client) -> None:
+    on, _ = Light.objects.create(), Light.objects.create()
+    on.fire("switch_on", actor=ACTOR)
+    html = browser.get(reverse(LIGHTS)).content.decode()
+    assert html.count('<span class="lifecycle-state') == 2
+    assert '<td class="field-state"><span class="lifecycle-state t-active">' in html
+    assert "Off (1)" in html
+    assert "On (1)" in html
+    assert "Broken (0)" in html
+    filtered = browser.get(reverse(LIGHTS), {"state": "on"}).content.decode()
+    assert filtered.count('<span class="lifecycle-state') == 1
+    assert browser.get(reverse(LIGHTS), {"state": "nonsense"}).status_code == 200
+
+
+def test_large_tables_are_counted_by_the_rollup_which_says_its_age(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_filter, "COUNTED", 1)
+    Light.objects.bulk_create(Light() for _ in range(3))
+    assert "Off (" not in browser.get(reverse(LIGHTS)).content.decode()
+    seal()
+    Light.objects.create()
+    html = browser.get(reverse(LIGHTS)).content.decode()
+    assert "Off (3)" in html
+    assert "counted" in html
+
+
+def test_a_list_costs_the_same_whatever_its_length() -> None:
+    browser = client_of(with_role(staff("ed"), "auditor", Claim))
+    address = reverse("desk:testapp_claim_changelist")
+    Claim.objects.create()
+    browser.get(address)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(address)
+    Claim.objects.bulk_create(Claim() for _ in range(60))
+    with CaptureQueriesContext(connection) as many:
+        browser.get(address)
+    assert len(many) == len(few)
+
+
+# --- one event on many ---------------------------------------------------------------------------------------
+
+
+def test_an_event_that_asks_nothing_is_fired_at_once_and_a_reload_does_nothing(browser: Client) -> None:
+    off, on, broken = (Light.objects.create() for _ in range(3))
+    on.fire("switch_on", actor=ACTOR)
+    broken.fire("smash", actor=ACTOR)
+    response = act(browser, LIGHTS, "switch_on", off, on, broken)
+    assert response.status_code == 302
+    before = TransitionLog.objects.count()
+    for _ in range(2):
+        html = browser.get(response.url).content.decode()
+        assert "1 of 3 lights is On. 2 stayed as they were." in html
+        assert "Reloading this page does nothing again." in html
+    assert TransitionLog.objects.count() == before
+    off.refresh_from_db()
+    assert off.state == "on"
+    entry = off.log.last()
+    assert entry is not None
+    assert "batch" in entry.metadata
+    assert LogEntry.objects.count() == 1
+    assert {one.surface for one in RefusedAttempt.objects.all()} == {"admin"}
+
+
+def test_refused_records_are_grouped_by_their_reason(browser: Client) -> None:
+    empty, free = Invoice.objects.create(client_name=""), Invoice.objects.create(client_name="Ada")
+    good = Invoice.objects.create(client_name="Ada", amount=5)
+    response = act(browser, INVOICES, "send_invoice", empty, free, good)
+    html = browser.get(response.url).content.decode()
+    both = "The invoice total must be positive. Write the client&#x27;s name first."
+    assert f"<strong>{both}</strong> · 1" in html
+    assert "<strong>The invoice total must be positive.</strong> · 1" in html
+    assert "1 of 3 invoices is Sent." in html
+
+
+def test_an_event_with_arguments_asks_first_and_keeps_what_was_typed(browser: Client) -> None:
+    invoices = [Invoice.objects.create(client_name="Ada", amount=5) for _ in range(2)]
+    draft = Invoice.objects.create(client_name="Bo")
+    for invoice in invoices:
+        invoice.fire("send_invoice", actor=ACTOR)
+    html = act(browser, INVOICES, "pay", *invoices, draft).content.decode()
+    assert "3 invoices chosen." in html
+    assert "cannot be moved from there" in html
+    seen = hidden(html, "seen")
+    assert sorted(seen) == sorted([f"2:{one.pk}" for one in invoices] + [f"1:{draft.pk}"])
+    address = reverse("desk:testapp_invoice_bulk", args=["pay"])
+    wrong = browser.post(address, {"seen": seen, "paid_on": "soon", "note": "words"}).content.decode()
+    assert "Enter a valid date." in wrong
+    assert "words" in wrong
+    assert hidden(wrong, "seen") == seen
+    response = browser.post(address, {"seen": seen, "paid_on": "2026-11-02", "note": "words"})
+    assert response.status_code == 302
+    assert Invoice.objects.filter(state="paid", paid_on="2026-11-02").count() == 2
+
+
+def test_records_that_changed_meanwhile_stay_and_can_be_tried_again_with_the_same_answers(
+    browser: Client,
+) -> None:
+    first, second = (Invoice.objects.create(client_name="Ada", amount=5) for _ in range(2))
+    for invoice in (first, second):
+        invoice.fire("send_invoice", actor=ACTOR)
+    seen = hidden(act(browser, INVOICES, "pay", first, second).content.decode(), "seen")
+    first.fire("mark_overdue", actor=ACTOR)
+    address = reverse("desk:testapp_invoice_bulk", args=["pay"])
+    response = browser.post(address, {"seen": seen, "paid_on": "2026-11-02", "note": "a & b"})
+    html = browser.get(response.url).content.decode()
+    first.refresh_from_db()
+    assert first.state == "overdue"
+    assert "Changed by someone else since the page was made." in html
+    assert "Try the 1 changed one again" in html
+    again = {name: hidden(html, name) for name in ("seen", "paid_on", "note")}
+    assert again == {"seen": [f"3:{first.pk}"], "paid_on": ["2026-11-02"], "note": ["a &amp; b"]}
+    browser.post(address, {"seen": again["seen"], "paid_on": "2026-11-02", "note": "a & b"})
+    first.refresh_from_db()
+    assert first.state == "paid"
+
+
+def test_what_may_not_be_seen_is_not_moved_and_not_named() -> None:
+    mine, other = Claim.objects.create(title="mine"), Claim.objects.create(title="other")
+    client = client_of(with_role(staff("exa"), "examiner", mine))
+    address = reverse("desk:testapp_claim_bulk", args=["examine"])
+    response = client.post(address, {"seen": [f"1:{mine.pk}", f"1:{other.pk}", "x", "1:", "1:nine", "-1:1"]})
+    html = client.get(response.url).content.decode()
+    assert "No longer there, or not for you to see." in html
+    assert "other" not in html.split('class="lc-page"')[1].replace("others", "")
+    mine.refresh_from_db()
+    other.refresh_from_db()
+    assert (mine.state, other.state) == ("examined", "filed")
+
+
+@override_settings(FSM_LIFECYCLE={"ADMIN_BULK_INLINE": 2})
+def test_too_many_are_refused_whole(browser: Client) -> None:
+    lights = [Light.objects.create() for _ in range(3)]
+    response = act(browser, LIGHTS, "switch_on", *lights)
+    html = browser.get(response.url if response.status_code == 302 else reverse(LIGHTS)).content.decode()
+    assert "At most 2 lights can be moved at once" in html
+    assert not Light.objects.filter(state="on").exists()
+    across = act(browser, LIGHTS, "switch_on", *lights[:1], select_across="1")
+    assert across.status_code == 302
+    assert not Light.objects.filter(state="on").exists()
+    sent = {"seen": [f"1:{light.pk}" for light in lights]}
+    browser.post(reverse("desk:testapp_light_bulk", args=["switch_on"]), sent)
+    assert not Light.objects.filter(state="on").exists()
+
+
+def test_an_effect_that_fails_fails_its_own_record_alone(browser: Client) -> None:
+    bad, good = Bell.objects.create(mischief="raise"), Bell.objects.create()
+    for bell in (bad, good):
+        bell.fire("ring", actor=ACTOR)
+    html = browser.get(act(browser, "desk:testapp_bell_changelist", "hush", bad, good).url).content.decode()
+    assert "An effect of the event failed, so this record stayed as it was." in html
+    assert "secret" not in html
+    good.refresh_from_db()
+    assert good.state == "silent"
+
+
+def test_a_result_is_its_owners_and_comes_as_csv_without_formulas(browser: Client) -> None:
+    light = Light.objects.create(name="=cmd()")
+    address = act(browser, LIGHTS, "switch_on", light).url
+    text = browser.get(f"{address}?format=csv").content.decode()
+    assert text.splitlines()[1].startswith(f"{light.pk},")
+    other = client_of(staff("eve", is_superuser=True))
+    assert other.get(address).status_code == 302
+    assert (
+        browser.get(reverse("desk:testapp_light_bulk_result", args=["switch_on", "00000000"])).status_code
+        == 302
+    )
+
+
+def test_a_get_of_the_bulk_page_leads_back(browser: Client) -> None:
+    assert browser.get(reverse("desk:testapp_light_bulk", args=["switch_on"])).status_code == 302
+    assert browser.get(reverse("desk:testapp_light_bulk", args=["explode"])).status_code == 404
+
+
+# --- deleting -------------------------------------------------------------------------------------------------
+
+
+def test_a_legal_hold_keeps_a_record_from_being_deleted_by_either_road(browser: Client) -> None:
+    held, free = Light.objects.create(), Light.objects.create()
+    LegalHold.objects.place(held, reason="court case", by=User.objects.get(username="root"))
+    address = reverse("desk:testapp_light_delete", args=[held.pk])
+    html = browser.post(address, {"post": "yes"}, follow=True).content.decode()
+    assert "Nothing was deleted." in html
+    assert "court case" in html
+    keys = [held.pk, free.pk]
+    sent = {"action": "delete_selected", ACTION_CHECKBOX_NAME: keys, "post": "yes"}
+    html = browser.post(reverse(LIGHTS), sent, follow=True).content.decode()
+    assert "Nothing was deleted." in html
+    assert Light.objects.count() == 2
+    assert not LogEntry.objects.filter(action_flag=3).exists()
