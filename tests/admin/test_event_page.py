@@ -111,7 +111,7 @@ def test_somebody_else_was_faster(browser: Client, invoice: Invoice) -> None:
     html = response.content.decode()
     assert response.status_code == 409
     assert "This invoice has changed." in html
-    assert "giulia moved it to Overdue" in html
+    assert "Giulia moved it to Overdue" in html
     assert "Nothing was done." in html
     assert "typed before" in html
     assert "Pay is still possible from Overdue." in html

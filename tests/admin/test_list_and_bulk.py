@@ -148,7 +148,7 @@ def test_records_that_changed_meanwhile_stay_and_can_be_tried_again_with_the_sam
     seen = hidden(act(browser, INVOICES, "pay", first, second).content.decode(), "seen")
     first.fire("mark_overdue", actor=ACTOR)
     address = reverse("desk:testapp_invoice_bulk", args=["pay"])
-    response = browser.post(address, {"seen": seen, "paid_on": "2026-11-02", "note": "a & b"})
+    response: Any = browser.post(address, {"seen": seen, "paid_on": "2026-11-02", "note": "a & b"})
     html = browser.get(response.url).content.decode()
     first.refresh_from_db()
     assert first.state == "overdue"
@@ -165,7 +165,9 @@ def test_what_may_not_be_seen_is_not_moved_and_not_named() -> None:
     mine, other = Claim.objects.create(title="mine"), Claim.objects.create(title="other")
     client = client_of(with_role(staff("exa"), "examiner", mine))
     address = reverse("desk:testapp_claim_bulk", args=["examine"])
-    response = client.post(address, {"seen": [f"1:{mine.pk}", f"1:{other.pk}", "x", "1:", "1:nine", "-1:1"]})
+    response: Any = client.post(
+        address, {"seen": [f"1:{mine.pk}", f"1:{other.pk}", "x", "1:", "1:nine", "-1:1"]}
+    )
     html = client.get(response.url).content.decode()
     assert "No longer there, or not for you to see." in html
     assert "other" not in html.split('class="lc-page"')[1].replace("others", "")
