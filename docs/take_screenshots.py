@@ -7,6 +7,7 @@ Roboto (Debian: fonts-roboto-unhinted) for pictures that look the same wherever 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -28,7 +29,7 @@ PASSWORD = "for the pictures alone"  # noqa: S105 - of a copy that is thrown awa
 DESKTOP, PHONE = 1280, 390
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><include ignore_missing="yes">/etc/fonts/fonts.conf</include>
-<match target="pattern"><test name="family"><string>system-ui</string></test>
+<match target="pattern"><test name="family"><string>Segoe UI</string></test>
 <edit name="family" mode="assign" binding="strong"><string>Roboto</string></edit></match></fontconfig>
 """
 TALLEST = 1600
@@ -116,7 +117,12 @@ def copied() -> Iterator[Demo]:
         copy = Path(folder) / "demo.sqlite3"
         with closing(sqlite3.connect(original)) as kept, closing(sqlite3.connect(copy)) as fresh:
             kept.backup(fresh)
-        demo = Demo(copy, {**os.environ, "SAMPLE_DB": "sqlite", "SAMPLE_DB_NAME": str(copy)})
+        # A copy that sealed beside the original's checkpoints would look like a fork.
+        ledger = Path(os.environ.get("SAMPLE_LEDGER", ROOT))
+        shutil.copy(ledger / "ledger.key", folder)
+        shutil.copytree(ledger / "checkpoints", Path(folder) / "checkpoints")
+        places = {"SAMPLE_DB": "sqlite", "SAMPLE_DB_NAME": str(copy), "SAMPLE_LEDGER": folder}
+        demo = Demo(copy, {**os.environ, **places})
         demo.run("migrate", "--verbosity=0")
         demo.run("demo_users", "--password", PASSWORD)
         demo.run("lifecycle_seal", "--once")
