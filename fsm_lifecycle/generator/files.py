@@ -10,7 +10,7 @@ from string import Template
 
 from fsm_lifecycle.generator import code, model_code, names, test_code
 from fsm_lifecycle.generator.blueprint import Blueprint
-from fsm_lifecycle.generator.site import Base
+from fsm_lifecycle.pages.site import Base
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES = ("list", "detail", "form", "delete", "fire")
@@ -91,9 +91,9 @@ def _pages_tests(app: Blueprint, own: dict[str, str]) -> str:
         )
         grant = f"\n{line}"
     event = test_code.first_event(app)
-    fire = "\n"
+    fire = ""
     if event is not None:
-        fire = _filled("tests/fire.py", own, event=event.name, target=event.target)
+        fire = _method(_filled("tests/fire.py", own, event=event.name, target=event.target))
     return _filled(
         "tests/test_pages.py",
         own,
@@ -102,10 +102,16 @@ def _pages_tests(app: Blueprint, own: dict[str, str]) -> str:
         third_imports=f"{third}\n" if role is not None else "",
         grant=grant,
         fire=fire,
-        stranger=_filled("tests/stranger.py", own) if role is not None else "",
+        stranger=_method(_filled("tests/stranger.py", own)) if role is not None else "",
     )
+
+
+def _method(text: str) -> str:
+    """A method as it stands in a class."""
+    return f"\n    {text}"
 
 
 def _filled(name: str, own: dict[str, str], **more: str) -> str:
     text = (TEMPLATES / f"{name}-tpl").read_text(encoding="utf-8")
-    return Template(text).substitute(own | more)
+    filled = Template(text).substitute(own | more)
+    return f"{filled.strip()}\n" if filled.strip() else ""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fsm_lifecycle.generator import files, laying, site, trial
+from fsm_lifecycle.generator import files, laying, trial
 from fsm_lifecycle.generator.blueprint import Blueprint
 from fsm_lifecycle.generator.laying import Edit
+from fsm_lifecycle.pages import site
 
 
 @dataclass(frozen=True, slots=True)

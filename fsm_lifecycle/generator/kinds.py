@@ -45,15 +45,15 @@ KINDS: Final[dict[str, Kind]] = {
     "float": Kind(field="FloatField", sample="2.5", posted="2.5"),
     "boolean": Kind(field="BooleanField", options=("default=False",), sample="True", posted="on"),
     "date": Kind(
-        field="DateField", sample="datetime.date(2026, 1, 31)", posted="2026-01-31", imports=("datetime",)
+        field="DateField", sample="dt.date(2026, 1, 31)", posted="2026-01-31", imports=("datetime as dt",)
     ),
     "datetime": Kind(
         field="DateTimeField",
-        sample="datetime.datetime(2026, 1, 31, 9, 30, tzinfo=datetime.UTC)",
+        sample="dt.datetime(2026, 1, 31, 9, 30, tzinfo=dt.UTC)",
         posted="2026-01-31T09:30",
-        imports=("datetime",),
+        imports=("datetime as dt",),
     ),
-    "time": Kind(field="TimeField", sample="datetime.time(9, 30)", posted="09:30", imports=("datetime",)),
+    "time": Kind(field="TimeField", sample="dt.time(9, 30)", posted="09:30", imports=("datetime as dt",)),
     "uuid": Kind(
         field="UUIDField",
         options=("default=uuid4",),

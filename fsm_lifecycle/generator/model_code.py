@@ -64,7 +64,10 @@ def lifecycle(app: Blueprint) -> str:
         "\n".join(_event(event, app) for event in app.table.events),
     ]
     if app.table.roles:
-        comment = "        # Who may do what; all else is denied. `migrate` makes a permission and a group for each."
+        comment = (
+            "        # Who may do what; all else is denied. `migrate` makes a permission and a group for each role.\n"
+            f"        # Whoever makes {_one(app)} gets the default role on it."
+        )
         parts.append("\n".join([comment, *(_role(role, app) for role in app.table.roles)]))
     return "\n\n".join(parts)
 
@@ -149,10 +152,7 @@ def _role(role: NewRole, app: Blueprint) -> str:
         options.append(code.listing("may=", [event.name for event in app.table.events], 12).lstrip())
     if role.default:
         options.append("default=True")
-    written = code.call(f"{role.name} = {_called('Role', app)}", options, 8)
-    if role.default:
-        written = f"        # Whoever makes {_one(app)} has this role on it.\n{written}"
-    return written
+    return code.call(f"{role.name} = {_called('Role', app)}", options, 8)
 
 
 def _one(app: Blueprint) -> str:

@@ -50,9 +50,10 @@ def user_maker() -> str:
     """How a user of this project is made."""
     model = get_user_model()
     if model.USERNAME_FIELD == "username":
-        return "    return get_user_model().objects.create_user(username=name)"
+        return "    return get_user_model().objects.get_or_create(username=name)[0]"
     value = 'f"{name}@example.com"' if "email" in model.USERNAME_FIELD else "name"
-    return f"    return get_user_model()._default_manager.create({model.USERNAME_FIELD}={value})"
+    made = "get_user_model()._default_manager.get_or_create"
+    return f"    return {made}({model.USERNAME_FIELD}={value})[0]"
 
 
 def other_makers(app: Blueprint) -> str:
@@ -94,13 +95,19 @@ def _event_test(event: NewEvent, app: Blueprint) -> str:
         sources = [state.name for state in app.table.states if not state.terminal]
     table = f"{app.model}.Lifecycle"
     lines = [f"    def test_{event.name}_leads_to_{event.target}(self) -> None:"]
+    fire = [
+        f'record.fire("{event.name}", actor=System("tests"))',
+        f"assert record.state == {table}.{event.target}",
+    ]
+    if len(sources) == 1:
+        make = f"        record = make_record(state={table}.{sources[0]})"
+        return "\n".join([*lines, make, *(f"        {line}" for line in fire)])
     lines.append(code.listing("for source in ", [f"{table}.{name}" for name in sources], 8) + ":")
     lines += [
         "            with self.subTest(source=source):",
         "                record = make_record(state=source)",
-        f'                record.fire("{event.name}", actor=System("tests"))',
-        f"                assert record.state == {table}.{event.target}",
     ]
+    lines += [f"                {line}" for line in fire]
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """The host's own base template: whether there is one, and which of its blocks holds a page.
 
-Must not know what the pages say.
+Must not know what a page says.
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ def base() -> Base:
         wanted = ", ".join(_BLOCKS)
         return Base(note=f"The templates extend {OWN}: your {SITE} has none of the blocks {wanted}.")
     return Base(SITE, block)
+
+
+def base_of_pages() -> str:
+    """What the package's own pages extend, whose block is ``content``."""
+    found = base()
+    return found.template if found.block == "content" else OWN
 
 
 def _blocks(nodes: Any) -> set[str]:
