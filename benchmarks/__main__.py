@@ -107,7 +107,7 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
     configure(databases)
     from django.db import connections
 
-    from benchmarks import access, bulk, ledger, micro, racing, transitions
+    from benchmarks import access, admin_pages, bulk, ledger, micro, racing, transitions
 
     aliases = list(databases)
     load = os.getloadavg()[0]
@@ -120,7 +120,8 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
         "access": lambda: access.measure(
             aliases, size.granted_rounds, size.visible_rounds, size.records, size.granted
         ),
-        # Last: it empties the databases.
+        # Last: these empty the databases.
+        "pages": lambda: admin_pages.measure(aliases, size.ledger_rounds, size.ledger_rows),
         "ledger": lambda: ledger.measure(databases, _ledger_size(size)),
     }
     sections: list[Section] = []
@@ -196,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-SECTIONS = ("transitions", "questions", "loading", "bulk", "racing", "access", "ledger")
+SECTIONS = ("transitions", "questions", "loading", "bulk", "racing", "access", "pages", "ledger")
 
 
 def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -96,6 +96,9 @@ def configure(databases: Databases) -> None:
         INSTALLED_APPS=[
             "django.contrib.contenttypes",
             "django.contrib.auth",
+            "django.contrib.sessions",
+            "django.contrib.messages",
+            "django.contrib.admin",
             "guardian",
             "fsm_lifecycle",
             "django_fsm",
@@ -105,6 +108,9 @@ def configure(databases: Databases) -> None:
         AUTHENTICATION_BACKENDS=["fsm_lifecycle.access.LifecycleBackend", *PLAIN_BACKENDS],
         ANONYMOUS_USER_NAME=None,  # guardian would make a user of its own
         LOGGING_CONFIG=None,
+        ROOT_URLCONF="benchmarks.urls",
+        STATIC_URL="/static/",
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
     )
     django.setup()
     CurrentDatabase.alias = next(iter(databases))
