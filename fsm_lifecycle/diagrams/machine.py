@@ -101,7 +101,7 @@ def extract(subject: Subject) -> Machine:
     rows = dict.fromkeys(
         Row(where[str(t.source)], which[t.event.name], where[str(t.target)]) for t in table.transitions
     )
-    return Machine(title_of(subject), table.fingerprint, places, events, tuple(rows))
+    return Machine(one_line(title_of(subject)), table.fingerprint, places, events, tuple(rows))
 
 
 def one_line(text: str) -> str:

@@ -18,7 +18,7 @@ from fsm_lifecycle.diagrams.cache import layout
 from fsm_lifecycle.diagrams.drawing import Drawing
 from fsm_lifecycle.diagrams.journey import Journey, Move, journey
 from fsm_lifecycle.diagrams.layout import Layout
-from fsm_lifecycle.diagrams.machine import Machine, Subject, extract
+from fsm_lifecycle.diagrams.machine import Machine, Subject, extract, one_line
 from fsm_lifecycle.diagrams.markup import classes, element, said
 from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH, TIGHT
 from fsm_lifecycle.diagrams.text import width as text_width
@@ -66,8 +66,8 @@ def svg(
     machine = extract(subject)
     way = journey(machine, path, current, possible)
     chosen = _choose(machine, way is not None, direction, narrow, width)
-    heading = title or words.title(machine, way is not None)
-    told = description or words.description(machine, path, current, possible)
+    heading = one_line(title or words.title(machine, way is not None))
+    told = one_line(description or words.description(machine, path, current, possible))
     return mark_safe(  # noqa: S308 - every text and attribute has gone through markup.element or markup.said
         _document(machine, chosen, way, heading, told, standalone, narrow)
     )
