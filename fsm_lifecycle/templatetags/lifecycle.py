@@ -6,6 +6,7 @@ Must not know which page uses them.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import forms, template
@@ -30,8 +31,11 @@ def lifecycle_badge(state: Any, *, of: Any = None, large: bool = False) -> SafeS
     A record stands for its own state.
     """
     shown = _badge(state, of)
-    if shown is None:
-        return SafeString("")
+    return SafeString("") if shown is None else _drawn(shown, large)
+
+
+@lru_cache(maxsize=1024)
+def _drawn(shown: Badge, large: bool) -> SafeString:
     return format_html(
         '<span class="lifecycle-state t-{}{}">{}<span>{}</span></span>',
         shown.tone,
@@ -44,7 +48,12 @@ def lifecycle_badge(state: Any, *, of: Any = None, large: bool = False) -> SafeS
 @register.simple_tag
 def lifecycle_move(source: Any, target: Any, *, of: Any = None, large: bool = False) -> SafeString:
     """From one state to another; either may be missing."""
-    parts = [lifecycle_badge(state, of=of, large=large) for state in (source, target) if _badge(state, of)]
+    return _moved(_badge(source, of), _badge(target, of), large)
+
+
+@lru_cache(maxsize=1024)
+def _moved(source: Badge | None, target: Badge | None, large: bool) -> SafeString:
+    parts = [_drawn(state, large) for state in (source, target) if state is not None]
     between = format_html('{}<span class="visually-hidden">to</span>', icon("arrow"))
     return format_html(
         '<span class="lc-move">{}</span>',
@@ -76,7 +85,11 @@ def lifecycle_icon(name: str, extra: str = "") -> SafeString:
 @register.simple_tag
 def lifecycle_actor(who: Any) -> SafeString:
     """An actor with an icon and, for screen readers, the kind in words. ``who``: a ``Who`` or a log entry."""
-    shown: Who = who_did(who) if isinstance(who, TransitionLog) else who
+    return _named(who_did(who) if isinstance(who, TransitionLog) else who)
+
+
+@lru_cache(maxsize=1024)
+def _named(shown: Who) -> SafeString:
     return format_html(
         '<span class="lc-actor">{}<span><span class="visually-hidden">{}: </span>{}</span></span>',
         icon(shown.kind),
