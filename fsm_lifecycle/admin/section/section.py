@@ -21,9 +21,17 @@ class LifecycleSection:
 
     #: In the order of the tabs; a route that takes anything comes last.
     PAGES: ClassVar[tuple[str, ...]] = (
+        "fsm_lifecycle.admin.section.dashboard.DashboardPage",
+        "fsm_lifecycle.admin.section.log.LogPage",
+        "fsm_lifecycle.admin.section.log_export.LogCSV",
+        "fsm_lifecycle.admin.section.log_export.LogJSON",
+        "fsm_lifecycle.admin.section.entry.EntryPage",
         "fsm_lifecycle.admin.section.roles.RolesPage",
         "fsm_lifecycle.admin.section.access_events.AccessEventsPage",
         "fsm_lifecycle.admin.section.delegating.DelegatePage",
+        "fsm_lifecycle.admin.section.refusals.RefusalsPage",
+        "fsm_lifecycle.admin.section.lifecycle.LifecyclePage",
+        "fsm_lifecycle.admin.section.lifecycle.DiagramFile",
     )
     #: The pages that the sidebar shows.
     SIDEBAR: ClassVar[tuple[str, ...]] = ("dashboard", "log", "roles", "ledger")

@@ -1,0 +1,113 @@
+"""Owns an entry as a row of a list: what each of its parts is called and where it leads.
+
+Must not know which page has the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.utils import timezone
+
+from fsm_lifecycle.admin.section.log_filter import name_of
+from fsm_lifecycle.admin.section.page import url_of
+from fsm_lifecycle.admin.section.seen import Seen, url_of_record
+from fsm_lifecycle.engine.visible_log import Sight, owners
+from fsm_lifecycle.ledger.body import BodyMismatch
+from fsm_lifecycle.ledger.entry import TransitionLog
+from fsm_lifecycle.presentation.badges import Badge, badge
+from fsm_lifecycle.presentation.people import Who, who_did
+from fsm_lifecycle.presentation.timeline import described, what_happened
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry."""
+
+    entry: TransitionLog
+    name: str
+    """What its record's model is called."""
+    url: str
+    """Its own page."""
+    record_url: str
+    """Its record's page; empty where there is none or the user may not see it."""
+    what: str
+    source: Badge | None
+    target: Badge | None
+    who: Who
+    cause: str = ""
+    cause_url: str = ""
+    approved: str = ""
+    """Who approved it, where somebody had to."""
+
+    @property
+    def recorded_at(self) -> Any:
+        """When it was recorded."""
+        return self.entry.recorded_at
+
+    @property
+    def is_today(self) -> bool:
+        """Whether that was today, in the current time zone."""
+        return timezone.localdate(self.entry.recorded_at) == timezone.localdate()
+
+
+def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, seen: Seen) -> list[Row]:
+    """Entries as rows. So many statements as there are models among them, and one for their causes."""
+    models = {model._lifecycle.label: model for model in owners()}
+    records = seen.records((entry.model_label, entry.object_pk) for entry in entries)
+    causes = _causes(entries, sight)
+    made = []
+    for entry in entries:
+        model = models.get(entry.model_label)
+        record = records.get((entry.model_label, entry.object_pk))
+        cause = causes.get(entry.cause or "")
+        made.append(
+            Row(
+                entry=entry,
+                name=entry.model_label if model is None else name_of(model),
+                url=url_of(site, "entry", pk=entry.pk),
+                record_url="" if record is None else url_of_record(site, record),
+                what=what_happened(None if model is None else model._lifecycle, entry),
+                source=_badge(model, entry.from_state),
+                target=_badge(model, entry.to_state),
+                who=who_did(entry),
+                cause=_caused_by(entry, cause),
+                cause_url="" if cause is None else url_of(site, "entry", pk=cause.pk),
+                approved=_approver(entry),
+            )
+        )
+    return made
+
+
+def _causes(entries: Iterable[TransitionLog], sight: Sight) -> dict[str, TransitionLog]:
+    wanted = sorted({entry.cause for entry in entries if entry.cause})
+    if not wanted:
+        return {}
+    return {one.entry_hash: one for one in sight.entries(TransitionLog.objects.filter(entry_hash__in=wanted))}
+
+
+def _caused_by(entry: TransitionLog, cause: TransitionLog | None) -> str:
+    if cause is not None:
+        return f"caused by {described(cause)}"
+    return "caused by an entry that is hidden from you" if entry.cause else ""
+
+
+def _approver(entry: TransitionLog) -> str:
+    try:
+        field = entry.fields.get("approval")
+    except BodyMismatch:
+        return ""
+    value = None if field is None or field.redacted else field.value
+    label = value.get("label") if isinstance(value, dict) else None
+    return str(label) if label else ""
+
+
+def _badge(model: Any, state: str | None) -> Badge | None:
+    if not state:
+        return None
+    return (
+        Badge(state, state, "active", known=False) if model is None else badge(model._lifecycle.table, state)
+    )
