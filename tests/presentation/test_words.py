@@ -1,0 +1,71 @@
+"""Lengths of time, values and names as people read them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from fsm_lifecycle.presentation.durations import in_words
+from fsm_lifecycle.presentation.marks import GLYPHS, ICONS, glyph, icon
+from fsm_lifecycle.presentation.opened import Opened
+from tests.testapp.models import Invoice
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(days=1308), "3 years 6 months"),
+        (timedelta(days=366), "1 year"),
+        (timedelta(days=310), "10 months"),
+        (timedelta(days=40), "1 month"),
+        (timedelta(days=3, hours=5), "3 days"),
+        (timedelta(hours=4, minutes=59), "4 hours"),
+        (timedelta(minutes=41), "41 minutes"),
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(0), "0 seconds"),
+        (timedelta(seconds=-5), "0 seconds"),
+        (timedelta(days=365 * 1200), "1,199 years"),
+    ],
+)
+def test_a_length_of_time(length: timedelta, words: str) -> None:
+    assert in_words(length) == words
+
+
+def test_only_opened_fields_are_shown_by_name_or_by_column() -> None:
+    opened = Opened.of(Invoice, ["client_name", "not a field", lambda record: record])
+    assert opened.shows("client_name")
+    assert not opened.shows("amount")
+    assert not opened.shows("created_by")
+    assert not opened.shows("created_by_id")
+    assert opened.shows("a name that is no field")
+    assert not Opened.nothing(Invoice).shows("client_name")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "none"),
+        ("", "none"),
+        (True, "yes"),
+        (False, "no"),
+        (0, "0"),
+        ([1, "a"], "1, a"),
+        ([], "none"),
+        ({"a": {"b": [1, 2]}}, "a: b: 1, 2"),
+    ],
+)
+def test_a_value(value: object, words: str) -> None:
+    assert Opened.nothing(Invoice).text("extra", value) == words
+
+
+def test_drawings_are_whole_svg_without_style() -> None:
+    for drawing in [glyph(tone) for tone in GLYPHS] + [icon(name) for name in ICONS]:
+        assert drawing.startswith("<svg ")
+        assert drawing.endswith("</svg>")
+        assert "style" not in drawing
+    assert glyph("never heard of") == glyph("active")
+    with pytest.raises(KeyError):
+        icon("never heard of")
