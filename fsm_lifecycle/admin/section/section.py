@@ -30,6 +30,11 @@ class LifecycleSection:
         "fsm_lifecycle.admin.section.access_events.AccessEventsPage",
         "fsm_lifecycle.admin.section.delegating.DelegatePage",
         "fsm_lifecycle.admin.section.refusals.RefusalsPage",
+        "fsm_lifecycle.admin.section.ledger.LedgerPage",
+        "fsm_lifecycle.admin.section.checkpoints.CheckpointsPage",
+        "fsm_lifecycle.admin.section.checkpoints.CheckpointPage",
+        "fsm_lifecycle.admin.section.redacting.RedactEntryPage",
+        "fsm_lifecycle.admin.section.erasing.RedactPersonPage",
         "fsm_lifecycle.admin.section.lifecycle.LifecyclePage",
         "fsm_lifecycle.admin.section.lifecycle.DiagramFile",
     )
@@ -94,10 +99,18 @@ class LifecycleSection:
                     "object_name": f"Lifecycle{page.name.title()}",
                     "model": None,
                     "perms": {"add": False, "change": False, "delete": False, "view": True},
-                    "admin_url": url_of(self.site, page.name),
+                    "admin_url": self._address(request, page),
                     "add_url": None,
                     "view_only": True,
                 }
                 for page in shown
             ],
         }
+
+    def _address(self, request: HttpRequest, page: type[Page]) -> str:
+        """A page's address in the sidebar, which lights every entry whose address the present one begins with.
+
+        The overview's is the beginning of all others: elsewhere it is made to differ, without leading elsewhere.
+        """
+        address = url_of(self.site, page.name)
+        return address if page.route or request.path == address else f"{address}#content-start"
