@@ -1,0 +1,62 @@
+"""What holds on every page: nobody is kept out, nothing runs off the side, in light and dark, on a desk and a phone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.site import Site
+from tests.browser.visitor import DESKTOP, PHONE, Windows, overflow
+
+pytestmark = pytest.mark.once
+
+
+def ticket(number: int, rest: str) -> Callable[[Site], str]:
+    return lambda site: f"/admin/helpdesk/ticket/{site.ticket(number)}/{rest}"
+
+
+def section(rest: str = "") -> Callable[[Site], str]:
+    return lambda site: f"/admin/lifecycle/{rest}"
+
+
+PAGES: dict[str, tuple[str, Callable[[Site], str]]] = {
+    "landing page": ("", lambda site: "/"),
+    "login": ("", lambda site: "/admin/login/"),
+    "index": ("demo", lambda site: "/admin/"),
+    "list": ("sergio", lambda site: "/admin/helpdesk/ticket/"),
+    "record": ("anna", ticket(2436, "change/")),
+    "final record": ("audrey", ticket(1108, "change/")),
+    "history": ("anna", ticket(2436, "history/")),
+    "event with answers": ("anna", ticket(2436, "event/resolve/")),
+    "event that is denied": ("tomas", ticket(1201, "event/close/")),
+    "event that reaches outside": ("clara", lambda site: "/admin/billing/invoice/1/event/send_invoice/"),
+    "dashboard": ("demo", section()),
+    "lifecycle": ("demo", section("helpdesk.ticket/")),
+    "lifecycle with branches": ("audrey", section("billing.expensereport/")),
+    "log": ("audrey", section("log/")),
+    "log, nothing found": ("audrey", section("log/?record=none&model=helpdesk.ticket")),
+    "roles": ("sergio", section("roles/")),
+    "roles of invoices": ("demo", section("roles/?on=billing.invoice")),
+    "refusals": ("demo", section("refusals/")),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_and_is_open_to_everybody(windows: Windows, site: Site, name: str) -> None:
+    username, path = PAGES[name]
+    page = windows.open(username)
+    answer = page.goto(path(site))
+    assert answer is not None
+    assert answer.status == 200
+    assert_open(windows, page)
+
+
+def assert_open(windows: Windows, page: Page) -> None:
+    """No serious finding of axe, no sideways scroll; in light and dark, on a desk and on a phone."""
+    found: list[str] = []
+    for width in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert overflow(page) <= 0, f"{overflow(page)} px too wide at {width}"
+        for scheme in ("light", "dark"):
+            found += [f"{width} {finding}" for finding in windows.findings(page, scheme=scheme)]
+    assert not found, "\n".join(found)
