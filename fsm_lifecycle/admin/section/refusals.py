@@ -23,6 +23,8 @@ from fsm_lifecycle.engine.refusals import RefusedAttempt
 from fsm_lifecycle.presentation.badges import Badge, badge
 from fsm_lifecycle.presentation.people import KINDS, Who
 
+#: How many refusals a page has.
+SIZE: Final = 25
 #: What the summary is of, and how many of the newest refusals it looks at.
 DAYS: Final = 30
 COUNTED: Final = 10_000
@@ -64,7 +66,7 @@ class RefusalsPage(Page):
         attempts = seen.rows(RefusedAttempt.objects.all())
         asked = RefusalFilter(self.request.GET)
         valid = asked.is_valid()
-        page = slice_of(asked.narrow(attempts), self.request.GET) if valid else None
+        page = slice_of(asked.narrow(attempts), self.request.GET, size=SIZE) if valid else None
         rows = self._rows(page.rows, seen, asked.models) if page else []
         chips = asked.chips() if valid else []
         return {

@@ -144,9 +144,9 @@ def test_pages(browser: Client) -> None:
     for _ in range(60):
         refused(claim, "pay", System("test"))
     first = browser.get(PAGE, {"code": "wrong_state"})
-    assert len(first.context["slice"].rows) == 50
+    assert len(first.context["slice"].rows) == 25
     second = browser.get(PAGE + first.context["slice"].older)
-    assert len(second.context["slice"].rows) == 10
+    assert len(second.context["slice"].rows) == 25
     assert second.context["chips"]
 
 
