@@ -35,13 +35,17 @@ def imports(plain: Iterable[str], named: Mapping[str, Iterable[str]]) -> str:
     """One section of imports: modules first, then names from modules. No name, no line."""
     lines = [f"import {module}" for module in sorted(set(plain))]
     for module in sorted(named, key=_module_order):
-        wanted = sorted(set(named[module]), key=_import_order)
+        every = sorted(set(named[module]), key=_import_order)
+        wanted = [name for name in every if " as " not in name]
+        # As isort has it, a name that is called otherwise stands on a line of its own.
+        renamed = [f"from {module} import {name}" for name in every if " as " in name]
         if not wanted:
+            lines += renamed
             continue
         line = f"from {module} import {', '.join(wanted)}"
         if len(line) > WIDTH:
             line = f"from {module} import (\n{''.join(f'    {name},{chr(10)}' for name in wanted)})"
-        lines.append(line)
+        lines += [line, *renamed]
     return "\n".join(lines)
 
 

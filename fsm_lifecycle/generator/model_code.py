@@ -5,6 +5,7 @@ Must not know the files around it.
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 
 from django.apps import apps
@@ -139,8 +140,13 @@ def _state(state: NewState, app: Blueprint) -> str:
 
 
 def _event(event: NewEvent, app: Blueprint) -> str:
-    sources = ["ANY" if name == "*" else name for name in event.sources]
-    return code.call(f"{event.name} = {_called('Event', app)}", [*sources, f"to={event.target}"], 8)
+    sources = ["ANY" if name == "*" else _named(name) for name in event.sources]
+    return code.call(f"{event.name} = {_called('Event', app)}", [*sources, f"to={_named(event.target)}"], 8)
+
+
+def _named(member: str) -> str:
+    """A state or event as others refer to it: by name where it is called as a builtin of Python is."""
+    return f'"{member}"' if hasattr(builtins, member) else member
 
 
 def _role(role: NewRole, app: Blueprint) -> str:
@@ -149,7 +155,7 @@ def _role(role: NewRole, app: Blueprint) -> str:
     )
     options = [f'"{role.name}"', f"crud={flags}"]
     if role.fires:
-        options.append(code.listing("may=", [event.name for event in app.table.events], 12).lstrip())
+        options.append(code.listing("may=", [_named(event.name) for event in app.table.events], 12).lstrip())
     if role.default:
         options.append("default=True")
     return code.call(f"{role.name} = {_called('Role', app)}", options, 8)

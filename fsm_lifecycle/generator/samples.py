@@ -11,6 +11,8 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import models
 
+from fsm_lifecycle.generator import code
+
 #: By Django's class, first match counts. ``{n}`` is a number that no other record has.
 _VALUES: Final[tuple[tuple[type[models.Field[Any, Any]], str], ...]] = (
     (models.EmailField, 'f"{n}@example.com"'),
@@ -29,7 +31,6 @@ _VALUES: Final[tuple[tuple[type[models.Field[Any, Any]], str], ...]] = (
     (models.CharField, "str(n)"),
     (models.TextField, "str(n)"),
 )
-_DEEPEST: Final = 3
 
 
 def maker_name(label: str) -> str:
@@ -37,35 +38,55 @@ def maker_name(label: str) -> str:
     return f"make_{label.replace('.', '_').lower()}"
 
 
-def maker(label: str) -> tuple[str, set[str]]:
-    """The function that makes a record of a referenced model, and the modules' names that it needs."""
-    values = _values(apps.get_model(label), 0)
+def makers(labels: list[str]) -> tuple[list[str], set[str]]:
+    """The functions that make records of these models, and what the functions need imported."""
+    made: dict[str, str] = {}
+    uses: set[str] = set()
+    for label in labels:
+        _add_maker(label, made, uses)
+    return list(made.values()), uses
+
+
+def _add_maker(label: str, made: dict[str, str], uses: set[str]) -> None:
+    if label in made:
+        return
+    model = apps.get_model(label)
+    needed = _needed(model)
+    values = None if _comes_back(model, ()) else {field.name: _value(field) for field in needed}
     head = f'def {maker_name(label)}() -> Any:\n    """A {label} that is as plain as can be."""\n'
-    if values is None:
-        return head + f'    raise SkipTest("Say here how a {label} is made.")\n', {"SkipTest"}
-    uses = {word for word in ("uuid4", "timezone", "timedelta") if any(word in v for v in values.values())}
-    body = "".join(f"        {name}={value},\n" for name, value in values.items())
-    counted = "    n = next(numbers)\n" if any("n" in _words(v) for v in values.values()) else ""
-    made = f'apps.get_model("{label}")._default_manager.create'
-    call = f"    return {made}(\n{body}    )\n" if body else f"    return {made}()\n"
-    return head + counted + call, uses | {"apps"}
+    if values is None or None in values.values():
+        uses.add("SkipTest")
+        made[label] = head + f'    raise SkipTest("Say here how a {label} is made.")\n'
+        return
+    for field in needed:
+        if field.remote_field is not None and not _is_user(field):
+            _add_maker(field.remote_field.model._meta.label, made, uses)
+    written = [f"{name}={value}" for name, value in values.items()]
+    words = {word for text in written for word in _words(text)}
+    uses |= {"apps"} | (words & {"uuid4", "timezone", "timedelta"})
+    counted = "    n = next(numbers)\n" if "n" in words else ""
+    call = code.call(f'return apps.get_model("{label}")._default_manager.create', written, 4)
+    made[label] = f"{head}{counted}{call}\n"
 
 
-def _words(code: str) -> set[str]:
-    text = "".join(letter if letter.isalnum() or letter == "_" else " " for letter in code)
-    return set(text.split())
+def _is_user(field: Any) -> bool:
+    return field.remote_field.model is get_user_model()
 
 
-def _values(model: Any, depth: int) -> dict[str, str] | None:
-    found: dict[str, str] = {}
-    for field in model._meta.concrete_fields:
-        if _may_be_left_out(field):
-            continue
-        value = _value(field, depth)
-        if value is None:
-            return None
-        found[field.name] = value
-    return found
+def _comes_back(model: Any, above: tuple[Any, ...]) -> bool:
+    """Whether a record needs one of its own kind before it, so that the first could not be made."""
+    if model in above:
+        return True
+    targets = [f.remote_field.model for f in _needed(model) if f.remote_field is not None and not _is_user(f)]
+    return any(_comes_back(target, (*above, model)) for target in targets)
+
+
+def _words(text: str) -> set[str]:
+    return set("".join(c if c.isalnum() or c == "_" else " " for c in text).split())
+
+
+def _needed(model: Any) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if not _may_be_left_out(field)]
 
 
 def _may_be_left_out(field: Any) -> bool:
@@ -77,20 +98,17 @@ def _may_be_left_out(field: Any) -> bool:
     return bool(parent_link or automatic or may_be_empty or blank_text)
 
 
-def _value(field: Any, depth: int) -> str | None:
+def _value(field: Any) -> str | None:
     if field.remote_field is not None:
-        target = field.remote_field.model
-        if target is get_user_model():
-            return 'make_user(f"user-{n}")'
-        inner = _values(target, depth + 1) if depth < _DEEPEST else None
-        if inner is None:
-            return None
-        given = ", ".join(f"{name}={value}" for name, value in inner.items())
-        return f'apps.get_model("{target._meta.label}")._default_manager.create({given})'
+        return (
+            'make_user(f"user-{n}")'
+            if _is_user(field)
+            else f"{maker_name(field.remote_field.model._meta.label)}()"
+        )
     if field.choices:
         value = field.flatchoices[0][0]
         return repr(value) if isinstance(value, int) else _quoted(str(value))
-    return next((code for kind, code in _VALUES if isinstance(field, kind)), None)
+    return next((value for kind, value in _VALUES if isinstance(field, kind)), None)
 
 
 def _quoted(text: str) -> str:

@@ -18,10 +18,8 @@ from fsm_lifecycle.generator.table import NewEvent
 def making_imports(app: Blueprint) -> str:
     """What ``tests/making.py`` imports."""
     uses = {"Any", "adopting", "get_user_model"}
-    for label in _referenced(app):
-        uses |= samples.maker(label)[1]
-    if _referenced(app):
-        uses.add("count")
+    made, needed = samples.makers(_referenced(app))
+    uses |= needed | ({"count"} if made else set())
     plain = {module for f in _required(app) if f.kind for module in f.kind.imports}
     stdlib = code.imports(
         plain,
@@ -58,21 +56,22 @@ def user_maker() -> str:
 
 def other_makers(app: Blueprint) -> str:
     """The functions that make what the model references."""
-    makers = [samples.maker(label)[0] for label in _referenced(app)]
+    makers, _ = samples.makers(_referenced(app))
     if not makers:
-        return ""
-    numbers = "#: Numbers that no other record has.\nnumbers = count(1)\n\n\n"
+        return "\n\n"
+    numbers = "\n#: Numbers that no other record has.\nnumbers = count(1)\n\n\n"
     return numbers + "\n\n".join(makers) + "\n\n"
 
 
 def values(app: Blueprint) -> str:
-    """The entries of the dict of values for a record."""
-    return _entries((f.name, _made(f) if f.to else f.kind.sample if f.kind else "") for f in _required(app))
+    """The values of a record, those of the caller last."""
+    own = _dict((f.name, _made(f) if f.to else f.kind.sample if f.kind else "") for f in _required(app))
+    return "values" if own == "{}" else f"{own} | values"
 
 
 def answers(app: Blueprint) -> str:
-    """The entries of the dict that a browser would send."""
-    return _entries((f.name, f"{_made(f)}.pk" if f.to else _posted(f)) for f in _required(app))
+    """What a browser would send."""
+    return _dict((f.name, f"{_made(f)}.pk" if f.to else _posted(f)) for f in _required(app))
 
 
 def event_tests(app: Blueprint) -> str:
@@ -133,8 +132,9 @@ def _posted(field: NewField) -> str:
     return f"'{text}'" if '"' in text else f'"{text}"'
 
 
-def _entries(pairs: Iterator[tuple[str, str]]) -> str:
-    return "".join(f'        "{name}": {value},\n' for name, value in pairs)
+def _dict(pairs: Iterator[tuple[str, str]]) -> str:
+    inner = "".join(f'        "{name}": {value},\n' for name, value in pairs)
+    return f"{{\n{inner}    }}" if inner else "{}"
 
 
 def columns(app: Blueprint) -> list[str]:

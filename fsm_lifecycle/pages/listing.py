@@ -28,7 +28,7 @@ class LifecycleListView(LifecyclePage):
     template_name = "fsm_lifecycle/pages/list.html"
     http_method_names = ["get", "head", "options"]
     columns: list[str] = []
-    page_size: int = 50
+    page_size: int = 25
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.utils.formats import localize
+from django.utils.formats import date_format, localize, time_format
 from django.utils.text import capfirst
 from django.utils.timezone import is_aware, localtime
 
@@ -65,7 +66,15 @@ def text(value: Any) -> str:
         return "Yes" if value else "No"
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
-    return str(localize(localtime(value) if isinstance(value, datetime) and is_aware(value) else value))
+    if isinstance(value, datetime):
+        return date_format(localtime(value) if is_aware(value) else value, "j M Y, H:i")
+    if isinstance(value, date):
+        return date_format(value, "j M Y")
+    if isinstance(value, time):
+        return time_format(value, "H:i")
+    if isinstance(value, AbstractBaseUser) and hasattr(value, "get_full_name"):
+        return str(value.get_full_name() or value)
+    return str(localize(value))
 
 
 def _field(model: type[Any], name: str) -> Any:
