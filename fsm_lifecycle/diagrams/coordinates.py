@@ -76,7 +76,7 @@ def _save_kinks(sketch: Sketch) -> None:
     for upper, lower, net in sketch.links:
         for node, end, other, far in ((upper, 0, lower, 1), (lower, 1, upper, 0)):
             side = Side(node, end, net)
-            if side in sketch.port:
+            if side in sketch.port and sketch.nodes[node].kind == "state":
                 off = sketch.across(other, far, net) - sketch.across(node, end, net)
                 if 0 < abs(off) <= min(kink, _KINK):
                     sketch.port[side] += off

@@ -51,7 +51,7 @@ class Drawing:
     def _kind(self, bundle: Bundle, source: int) -> str:
         if self.way is None:
             return "is-compensating" if bundle.compensating else ""
-        return self.way.kind(source, bundle.events, bundle.target, bundle.compensating)
+        return self.way.kind(source, bundle.target, bundle.compensating)
 
     def _rank(self, bundle: Bundle) -> int:
         return max(_KINDS.index(self._kind(bundle, line.source)) for line in bundle.lines)
@@ -84,20 +84,20 @@ class Drawing:
         return _edge("", stroke(rest, self.style.radius)) + dot + _head(data, "")
 
     def _loop(self, loop: Loop) -> str:
-        kind = "" if self.way is None else self.way.kind(loop.place, loop.events, loop.place, False)
+        kind = "" if self.way is None else self.way.kind(loop.place, loop.place, False)
         data, rest = head(loop.points)
         drawn = _edge(kind, stroke(rest, self.style.radius)) + _head(data, kind)
-        return drawn + self._label(loop.label, loop.events, [loop.place], loop.place)
+        return drawn + self._label(loop.label, [loop.place], loop.place)
 
     # Words on lines
 
     def _bundle_label(self, bundle: Bundle) -> str:
         sources = [line.source for line in bundle.lines]
-        return self._label(bundle.label, bundle.events, sources, bundle.target)
+        return self._label(bundle.label, sources, bundle.target)
 
-    def _label(self, area: Area, events: tuple[int, ...], sources: list[int], target: int) -> str:
+    def _label(self, area: Area, sources: list[int], target: int) -> str:
         if self.style.labels == "turns":
-            turns = self.way.numbers(sources, events, target) if self.way else []
+            turns = self.way.numbers(sources, target) if self.way else []
             return _turn(area, turns) if turns else ""
         plate = element(
             "rect",

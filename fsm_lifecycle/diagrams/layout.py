@@ -146,7 +146,7 @@ class _Page:
             self.flow,
             sketch.style,
             tuple(self.area(node, tuple(node.lines)) for node in states),
-            tuple(self._bundle(number) for number in range(len(sketch.nets))),
+            tuple(self._bundle(number) for number, net in enumerate(sketch.nets) if not net.part),
             tuple(self._loop(state, node) for state, node in enumerate(states) if node.loops),
             tuple(self._start(link.upper, link.lower) for link in sketch.links if link.net < 0),
             tuple(self.figure),
@@ -174,14 +174,15 @@ class _Page:
     def _loop(self, state: int, node: Node) -> Loop:
         x, y = self.point((node.x, node.y))
         events = tuple(node.loops)
+        turns = self.sketch.style.labels == "turns"
         if self.sketch.lr:
             edge = y + node.h / 2
             points = ((x - 9, edge), (x - 9, edge + 13), (x + 9, edge + 13), (x + 9, edge))
-            corner = (x - node.loop_w / 2, edge + 16)
+            corner = (x - node.loop_w / 2, edge + (11 if turns else 16))
         else:
             edge = x + node.w / 2
             points = ((edge, y - 8), (edge + 20, y - 8), (edge + 20, y + 8), (edge, y + 8))
-            corner = (edge + 24, y - node.loop_h / 2)
+            corner = (edge + (6 if turns else 24), y - node.loop_h / 2)
         label = Area(*corner, node.loop_w, node.loop_h, self._shown(events, node.loop_lines))
         return Loop(state, events, points, label)
 
@@ -189,7 +190,7 @@ class _Page:
         """Each label's figure, in reading order."""
         sketch = self.sketch
         found: list[tuple[float, float, tuple[int, ...]]] = []
-        for net in sketch.nets:
+        for net in [net for net in sketch.nets if not net.part]:
             node = sketch.nodes[net.label]
             found.append((node.y, node.x, tuple(net.events)))
         found += [(node.y, node.x, tuple(node.loops)) for node in sketch.nodes if node.loops]

@@ -5,7 +5,7 @@ Must not know where anything is drawn, nor in which format.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -102,6 +102,19 @@ def extract(subject: Subject) -> Machine:
         Row(where[str(t.source)], which[t.event.name], where[str(t.target)]) for t in table.transitions
     )
     return Machine(one_line(title_of(subject)), table.fingerprint, places, events, tuple(rows))
+
+
+def outline(machine: Machine) -> Machine:
+    """The same states with one row at most from each to each, whatever the event: where a record can go.
+
+    A row is compensating where every event that leads there is.
+    """
+    found: dict[tuple[int, int], int] = {}
+    for row in machine.rows:
+        pair = row.source, row.target
+        found[pair] = found.get(pair, 1) & machine.events[row.event].compensating
+    rows = tuple(Row(source, undoes, target) for (source, target), undoes in found.items())
+    return replace(machine, events=(Happening("on", "", False), Happening("back", "", True)), rows=rows)
 
 
 def one_line(text: str) -> str:

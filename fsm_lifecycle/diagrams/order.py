@@ -109,6 +109,20 @@ class Order:
                 best[state] = (own + ahead, target)
         return self._chain(best)
 
+    @cached_property
+    def _beside_spine(self) -> dict[int, set[int]]:
+        """Each state that is off the spine with the states of the spine that lead to it."""
+        spine = {state for row in self.spine for state in row}
+        found: dict[int, set[int]] = defaultdict(set)
+        for source, target in self.arcs:
+            if source in spine and target not in spine and not self.back(source, target):
+                found[target].add(source)
+        return found
+
+    def beside(self, a: int, b: int) -> bool:
+        """Whether two states branch off the spine at the same state, and so may stand side by side."""
+        return bool(self._beside_spine.get(a, set()) & self._beside_spine.get(b, set()))
+
     def _chain(self, best: dict[int, tuple[int, int]]) -> frozenset[tuple[int, int]]:
         roots: Sequence[int] = self.initial or ([0] if best else [])
         rows = set()

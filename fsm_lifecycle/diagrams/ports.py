@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from fsm_lifecycle.diagrams.sketch import Side, Sketch
+from fsm_lifecycle.diagrams.sketch import Net, Side, Sketch
 
 _CORNER = 8
+_TURN = 5
 _LOPSIDED = 2
 """By how many lines a box may grow so that the spine meets it in the middle."""
 
@@ -37,6 +38,18 @@ def spread(sketch: Sketch) -> None:
         _widen(sketch, node, middle * apart + abs(shift) + _CORNER)
         for i, (_, net, _) in enumerate(found):
             sketch.port[Side(node, end, net)] = int((i - middle) * apart + shift)
+
+    for number, each in enumerate(sketch.nets):
+        if each.level:
+            _open(sketch, number, each)
+
+
+def _open(sketch: Sketch, number: int, net: Net) -> None:
+    """A line that turns round at its label comes and goes side by side."""
+    before = sum(sketch.place[source] for source in net.sources) / len(net.sources)
+    side = -_TURN if before < sketch.place[net.target] else _TURN
+    sketch.port[Side(net.label, 1, number)] = side
+    sketch.port[Side(net.label, 1, net.returning)] = -side
 
 
 def _room(sketch: Sketch, node: int) -> float:

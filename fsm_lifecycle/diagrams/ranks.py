@@ -19,8 +19,14 @@ def rank(sketch: Sketch) -> None:
         for source in net.sources:
             upper, lower = (net.target, source) if net.back else (source, net.target)
             spine = sketch.order.follows(upper, lower)
+            level = sketch.style.side and sketch.order.beside(upper, lower)
             pulls.append(
-                Pull(upper, lower, _STATES_APART, _BACK if net.back else _SPINE if spine else _FORWARD)
+                Pull(
+                    upper,
+                    lower,
+                    0 if level else _STATES_APART,
+                    _BACK if net.back else _SPINE if spine else _FORWARD,
+                )
             )
     root = count  # keeps it connected
     pulls += [Pull(root, state, 0, 0) for state in range(count)]
@@ -29,3 +35,5 @@ def rank(sketch: Sketch) -> None:
     low = min(at[:count], default=0)
     for state in range(count):
         sketch.nodes[state].rank = at[state] - low + 1
+    if sketch.style.side:
+        sketch.make_nets()

@@ -12,6 +12,8 @@ from fsm_lifecycle.diagrams.text import width, wrap
 SPARE = 1.07
 #: Room for the turns of a path beside a line, “3 · 5”.
 PILL = (44, 18)
+#: What of it is kept free along the flow; the rest stands over the free ends of its own line.
+PILL_ALONG = 24
 _FIGURE = 20
 _LOOP = 26
 """How far a loop and the gap to its label reach out of a box."""
@@ -48,6 +50,10 @@ def _ports(sketch: Sketch) -> tuple[Counter[int], Counter[int]]:
     below: Counter[int] = Counter()
     for net in sketch.nets:
         near, far = (above, below) if net.back else (below, above)
+        if net.level:
+            far = below
+        if net.part:
+            continue
         near.update(net.sources)
         far[net.target] += 1
     return above, below
@@ -55,11 +61,12 @@ def _ports(sketch: Sketch) -> tuple[Counter[int], Counter[int]]:
 
 def _measure_loop(sketch: Sketch, node: Node) -> None:
     node.loop_lines, node.loop_w, node.loop_h = _words(sketch, node.loops)
+    turns = sketch.style.labels == "turns"
     if sketch.lr:
-        node.high += 18 + node.loop_h
+        node.high += (11 if turns else 18) + node.loop_h
         node.deep = max(node.deep, node.loop_w + 4)
     else:
-        node.high += _LOOP + node.loop_w + 4
+        node.high += (6 if turns else _LOOP + 4) + node.loop_w
         node.deep = max(node.deep, node.loop_h)
 
 
@@ -67,6 +74,8 @@ def label_of(sketch: Sketch, net: Net) -> Node:
     """A net's label as a node, not yet on a rank."""
     lines, w, h = _words(sketch, net.events)
     half = (h if sketch.lr else w) // 2
+    if sketch.style.labels == "turns" and sketch.lr:
+        w = PILL_ALONG
     return Node("label", lines=lines, w=w, h=h, low=half, high=half, deep=w if sketch.lr else h)
 
 

@@ -16,6 +16,7 @@ from fsm_lifecycle.diagrams.order import Order
 from fsm_lifecycle.diagrams.style import Style
 
 Kind = Literal["state", "label", "dummy", "start"]
+Way = Literal["on", "back", "level"]
 
 
 @dataclass
@@ -56,6 +57,12 @@ class Net:
     """Its node."""
     trunk: dict[int, int] = field(default_factory=dict)
     """Rank → node."""
+    level: bool = False
+    """Sources and target share a rank: the lines turn round at the label."""
+    returning: int = -1
+    """Of a level net: the net of the line from the label back to the target."""
+    part: bool = False
+    """Whether it is such a returning line, and nothing of its own."""
 
 
 class Link(NamedTuple):
@@ -95,23 +102,34 @@ class Sketch:
         """(rank, net) → y of the piece that runs across between this rank and the next."""
         self.span_x: float = 0
         self.span_y: float = 0
-        self._make_nets()
+        self.make_nets()
 
-    def _make_nets(self) -> None:
-        by_event: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
+    def make_nets(self) -> None:
+        """Join rows to nets. Once ranks are known, rows within one rank become level nets."""
+        by_event: dict[tuple[int, int, Way], list[int]] = defaultdict(list)
+        for node in self.nodes:
+            node.loops = []
         for row in self.machine.rows:
             if row.source == row.target:
                 self.nodes[row.source].loops.append(row.event)
             else:
-                by_event[row.event, row.target, self.order.back(row.source, row.target)].append(row.source)
-        merged: dict[tuple[tuple[int, ...], int, bool, bool], list[int]] = defaultdict(list)
-        for (event, target, back), sources in by_event.items():
+                by_event[row.event, row.target, self._way(row.source, row.target)].append(row.source)
+        merged: dict[tuple[tuple[int, ...], int, Way, bool], list[int]] = defaultdict(list)
+        for (event, target, way), sources in by_event.items():
             compensating = self.machine.events[event].compensating
-            merged[tuple(sorted(sources)), target, back, compensating].append(event)
+            merged[tuple(sorted(sources)), target, way, compensating].append(event)
         self.nets = [
-            Net(list(sources), target, back, events, compensating)
-            for (sources, target, back, compensating), events in merged.items()
+            Net(list(sources), target, way == "back", events, compensating, level=way == "level")
+            for (sources, target, way, compensating), events in merged.items()
         ]
+        for net in [net for net in self.nets if net.level]:
+            net.returning = len(self.nets)
+            self.nets.append(Net([net.target], net.target, False, [], False, part=True))
+
+    def _way(self, source: int, target: int) -> Way:
+        if self.nodes[source].rank == self.nodes[target].rank > 0:
+            return "level"
+        return "back" if self.order.back(source, target) else "on"
 
     def across(self, node: int, end: int, net: int) -> float:
         """The x at which a link of ``net`` leaves or enters ``node``."""

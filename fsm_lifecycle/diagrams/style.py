@@ -37,6 +37,8 @@ class Style:
     """Free length before a box, for the arrowhead."""
     margin: int = 10
     labels: Labels = "text"
+    side: bool = False
+    """Whether states that branch off the spine together share a layer, whatever leads from one to another."""
 
 
 FULL: Final = Style()
@@ -44,13 +46,16 @@ FULL: Final = Style()
 TIGHT: Final = replace(
     FULL, size=13, label=12, line=15, wrap_state=90, wrap_label=72, approach=11, track=10, port=12, margin=6
 )
+#: As ``TIGHT``, where that is too wide.
+SIDE: Final = replace(TIGHT, side=True)
 PATH: Final = Style(
     size=12.5,
     label=10.5,
     line=15,
     pad_y=5,
     wrap_state=104,
-    port=10,
+    pad_x=8,
+    port=12,
     track=9,
     approach=11,
     gap_state=22,
@@ -58,6 +63,7 @@ PATH: Final = Style(
     gap_label=8,
     labels="turns",
 )
+SIDE_PATH: Final = replace(PATH, side=True)
 NARROW: Final = Style(
     size=12,
     label=11,

@@ -18,15 +18,17 @@ from fsm_lifecycle.diagrams.cache import layout
 from fsm_lifecycle.diagrams.drawing import Drawing
 from fsm_lifecycle.diagrams.journey import Journey, Move, journey
 from fsm_lifecycle.diagrams.layout import Layout
-from fsm_lifecycle.diagrams.machine import Machine, Subject, extract, one_line
+from fsm_lifecycle.diagrams.machine import Machine, Subject, extract, one_line, outline
 from fsm_lifecycle.diagrams.markup import classes, element, said
-from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH, TIGHT
+from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH, SIDE, SIDE_PATH, TIGHT
 from fsm_lifecycle.diagrams.text import width as text_width
 
 Direction = Literal["auto", "LR", "TD"]
 
 #: Above so many states a diagram runs top to bottom and keeps its natural size.
 MANY: Final = 20
+#: No text is shrunk below this size, in px.
+SMALLEST: Final = 11
 #: What fits on a phone, in px.
 PHONE: Final = 390
 _FONTS: Final = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
@@ -49,11 +51,12 @@ def svg(
     """The diagram of a model, a record's model or a table, as one ``<svg>`` element.
 
     - ``path``: the transitions a record took, in order, each ``(event, source, target)`` by name and value. They are
-      drawn solid, with their turns as numbers; what is elsewhere in the lifecycle is faint. A move that the present
-      table does not have keeps its number and is not drawn.
+      drawn solid, with their turns as numbers; what is elsewhere in the lifecycle is faint. A move between states that
+      the present table does not join keeps its number and is not drawn.
     - ``current``: the state it is in. ``possible``: names of the events it could fire now, drawn dashed. With either,
-      or a path, event labels are left out.
-    - ``direction``: ``"LR"``, ``"TD"``, or ``"auto"``: left to right while that is at most ``width`` px and 20 states.
+      or a path, event labels are left out, and events that lead the same way share a line.
+    - ``direction``: ``"LR"``, ``"TD"``, or ``"auto"``: left to right while there are at most 20 states and it fits
+      into ``width`` px, where the style sheet may shrink it as long as no text gets smaller than 11 px.
     - ``narrow``: top to bottom, for a phone (390 px).
     - ``standalone``: a file of its own, with its style in light and dark; otherwise markup for a page that has
       ``fsm_lifecycle/diagram.css``, safe in a template and under ``default-src 'self'``.
@@ -65,7 +68,7 @@ def svg(
         raise ValueError(f"direction={direction!r}: choose auto, LR or TD.")
     machine = extract(subject)
     way = journey(machine, path, current, possible)
-    chosen = _choose(machine, way is not None, direction, narrow, width)
+    chosen = _choose(outline(machine) if way else machine, way is not None, direction, narrow, width)
     heading = one_line(title or words.title(machine, way is not None))
     told = one_line(description or words.description(machine, path, current, possible))
     return mark_safe(  # noqa: S308 - every text and attribute has gone through markup.element or markup.said
@@ -74,6 +77,7 @@ def svg(
 
 
 def _choose(machine: Machine, on_the_way: bool, direction: str, narrow: bool, width: float) -> Layout:
+    """The layout that fits. A style sheet may shrink it to its box, but no text below ``SMALLEST``."""
     if narrow:
         found = layout(machine, "TD", NARROW_PATH if on_the_way else NARROW)
         if not on_the_way and found.width > min(width, PHONE):
@@ -83,9 +87,10 @@ def _choose(machine: Machine, on_the_way: bool, direction: str, narrow: bool, wi
     if direction == "LR":
         return layout(machine, "LR", style)
     if direction == "auto" and len(machine.places) <= MANY:
-        for tried in (PATH,) if on_the_way else (FULL, TIGHT):
+        for tried in (PATH, SIDE_PATH) if on_the_way else (FULL, TIGHT, SIDE):
             found = layout(machine, "LR", tried)
-            if found.width <= width:
+            smallest = tried.size if on_the_way else tried.label
+            if found.width * SMALLEST / smallest <= width:
                 return found
     return layout(machine, "TD", style)
 

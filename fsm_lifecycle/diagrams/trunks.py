@@ -21,7 +21,10 @@ def grow(sketch: Sketch) -> None:
         return abs(sketch.nodes[net.target].rank - sketch.nodes[net.sources[0]].rank)
 
     for number, net in sorted(enumerate(sketch.nets), key=lambda pair: length(pair[1])):
-        _grow_trunk(sketch, number, net, load)
+        if net.level:
+            _turn_round(sketch, number, net, load)
+        elif not net.part:
+            _grow_trunk(sketch, number, net, load)
     for state in sketch.order.initial:
         sketch.nodes.append(
             Node("start", sketch.nodes[state].rank - 1, w=_DOT, h=_DOT, low=6, high=6, deep=_DOT)
@@ -58,6 +61,17 @@ def _grow_trunk(sketch: Sketch, number: int, net: Net, load: dict[int, float]) -
         if net.back
         else Link(net.trunk[target - 1], net.target, number)
     )
+
+
+def _turn_round(sketch: Sketch, number: int, net: Net, load: dict[int, float]) -> None:
+    """A label on the next rank, where lines between states of one rank turn round."""
+    label = label_of(sketch, net)
+    label.rank = sketch.nodes[net.target].rank + 1
+    load[label.rank] += 2 * label.low
+    sketch.nodes.append(label)
+    net.label = len(sketch.nodes) - 1
+    sketch.links += [Link(source, net.label, number) for source in net.sources]
+    sketch.links.append(Link(net.target, net.label, net.returning))
 
 
 def _roomiest(free: range, load: dict[int, float], half: int) -> int:

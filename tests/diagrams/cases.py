@@ -25,11 +25,21 @@ HARD_WORDS = (
 
 
 def drawn(
-    states: list[str], rows: Rows, initial: tuple[int, ...] = (0,), final: tuple[int, ...] = ()
+    states: list[str],
+    rows: Rows,
+    initial: tuple[int, ...] = (0,),
+    final: tuple[int, ...] = (),
+    waiting: tuple[int, ...] = (),
 ) -> Table:
     """A table whose states and events have these labels; each row is (source, event, target)."""
     found = {
-        label: State(f"value_{i}", label=label, initial=i in initial, terminal=i in final)
+        label: State(
+            f"value_{i}",
+            label=label,
+            initial=i in initial,
+            terminal=i in final,
+            tone="wait" if i in waiting else "",
+        )
         for i, label in enumerate(states)
     }
     # An empty label is replaced by the value in words; a blank one is kept.
@@ -133,5 +143,5 @@ def cases() -> dict[str, Table]:
         "chance, 8 and 16": chance(8, 16, 3),
         "chance, 12 and 26": chance(12, 26, 5),
         "chance, 20 and 40": chance(20, 40, 20),
-        "chance, 24 and 55": chance(24, 55, 11),
+        "chance, 16 and 36": chance(16, 36, 11),
     }

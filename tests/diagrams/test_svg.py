@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,7 @@ def test_the_path_is_solid_and_numbered() -> None:
 
 
 def test_a_source_that_was_not_taken_is_faint_beside_one_that_was() -> None:
-    """Cancel has four sources and one trunk: only the record's own way is solid."""
+    """Cancelled has four sources and one trunk: only the record's own way is solid."""
     root = parsed(svg(LEAVE, path=[("cancel", "submitted", "cancelled")], current="cancelled"))
     assert len(classed(root, "edge", "is-taken")) == 1
     assert [word(turn) for turn in classed(root, "turn")] == ["1"]
@@ -146,6 +147,34 @@ def test_a_source_that_was_not_taken_is_faint_beside_one_that_was() -> None:
 def test_a_way_back_to_the_same_state_is_numbered() -> None:
     root = parsed(svg(TABLES["order"], path=[("edit_items", "placed", "placed")] * 2, current="placed"))
     assert [word(turn) for turn in classed(root, "turn")] == ["1 · 2"]
+
+
+def test_turns_stand_clear_of_states_and_of_each_other() -> None:
+    for name, table in TABLES.items():
+        path: list[Move] = [(t.event.name, t.source.value, t.target.value) for t in table.transitions] * 3
+        for narrow in (False, True):
+            root = parsed(svg(table, path=path, narrow=narrow))
+            turns = [turn.find(f"{SVG}rect") for turn in classed(root, "turn")]
+            boxes = [node.find(f"{SVG}rect") for node in classed(root, "node")]
+            areas = [rectangle(e) for e in [*turns, *boxes] if e is not None]
+            assert len(areas) == len(turns) + len(boxes)
+            found = [
+                (a, b)
+                for a, b in combinations(areas, 2)
+                if min(a[2], b[2]) - max(a[0], b[0]) > 0.1 and min(a[3], b[3]) - max(a[1], b[1]) > 0.1
+            ]
+            assert found == [], name
+
+
+def rectangle(element: ET.Element) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom."""
+    x, y = number(element, "x"), number(element, "y")
+    return x, y, x + number(element, "width"), y + number(element, "height")
+
+
+def test_a_renamed_event_is_known_by_where_it_led() -> None:
+    root = parsed(svg(LEAVE, path=[("hand_in", "draft", "submitted")], current="submitted"))
+    assert [word(turn) for turn in classed(root, "turn")] == ["1"]
 
 
 def test_many_turns_are_told_in_short() -> None:
@@ -176,9 +205,11 @@ def test_nothing_is_possible_in_a_state_that_is_unknown() -> None:
 
 def test_it_runs_left_to_right_while_it_fits() -> None:
     wide, high = size(parsed(svg(LEAVE)))
-    assert high < wide <= 1100
+    assert high < wide <= 1110
+    assert high < size(parsed(svg(LEAVE, width=870)))[0] <= 870 * 12 / 11
     wide, high = size(parsed(svg(LEAVE, width=600)))
-    assert wide < 600 < high + 200
+    assert wide < high
+    assert wide < 600
     assert size(parsed(svg(LEAVE, direction="LR", width=600)))[0] > 600
     assert size(parsed(svg(LEAVE, direction="TD")))[0] < 600
 
