@@ -18,6 +18,7 @@ from django.utils import timezone
 from fsm_lifecycle.append_only import AppendOnly, AppendOnlyQuerySet, key_text
 from fsm_lifecycle.exact_text import ExactTextField
 from fsm_lifecycle.ledger.body import BodyField, read_body
+from fsm_lifecycle.null_index import NullIndex
 
 #: Why an entry can keep a snapshot.
 REASONS = ("every", "nth", "interval", "terminal", "manual")
@@ -157,6 +158,8 @@ class TransitionLog(EntryColumns):
             models.Index(fields=["recorded_at", "id"], name="fsm_lifecycle_log_time"),
             # Without the kind before it: what a user did alone and through agents comes in one order.
             models.Index(fields=["actor_id", "recorded_at", "id"], name="fsm_lifecycle_log_actor"),
+            # The ends of records, few among many: what is left of those that are gone.
+            NullIndex(fields=["to_state", "recorded_at", "id"], name="fsm_lifecycle_log_ends"),
         ]
 
     def __str__(self) -> str:

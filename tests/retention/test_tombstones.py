@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from fsm_lifecycle import redact
 from fsm_lifecycle.engine.retention import purge_eligible
@@ -62,3 +64,21 @@ def test_pages_follow_each_other(gone: list[Any]) -> None:
 def test_a_redaction_after_the_end_is_no_end(gone: list[Any]) -> None:
     assert redact(tombstones()[0], ["actor"], reason="asked for", by=ACTOR) is not None
     assert shown(tombstones()) == gone
+
+
+def test_an_index_of_the_ends_alone_finds_them(gone: list[Any]) -> None:
+    with connection.cursor() as cursor:
+        table = TransitionLog._meta.db_table
+        index = connection.introspection.get_constraints(cursor, table)["fsm_lifecycle_log_ends"]
+        # Of a few rows PostgreSQL would rather read the table.
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        with CaptureQueriesContext(connection) as captured:
+            tombstones(size=2)
+        prefix = connection.ops.explain_query_prefix()
+        cursor.execute(f"{prefix} {captured.captured_queries[0]['sql']}")
+        plan = str(cursor.fetchall())
+    every = [] if connection.features.supports_partial_indexes else ["to_state"]
+    assert index["columns"] == [*every, "recorded_at", "id"]
+    assert "fsm_lifecycle_log_ends" in plan
+    assert "sort" not in plan.lower()
