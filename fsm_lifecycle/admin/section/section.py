@@ -35,6 +35,10 @@ class LifecycleSection:
         "fsm_lifecycle.admin.section.checkpoints.CheckpointPage",
         "fsm_lifecycle.admin.section.redacting.RedactEntryPage",
         "fsm_lifecycle.admin.section.erasing.RedactPersonPage",
+        "fsm_lifecycle.admin.section.retention.RetentionPage",
+        "fsm_lifecycle.admin.section.holding.HoldPage",
+        "fsm_lifecycle.admin.section.purging.PurgePage",
+        "fsm_lifecycle.admin.section.purging.PurgedPage",
         "fsm_lifecycle.admin.section.lifecycle.LifecyclePage",
         "fsm_lifecycle.admin.section.lifecycle.DiagramFile",
     )
