@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DRAWN = 60
 
 #: How wide the drawing may be, in pixels, before it runs from top to bottom.
-WIDTH = 870
+WIDTH = 900
 
 #: An event with the states it led from and to.
 Step = tuple[str | None, str | None, str | None]
