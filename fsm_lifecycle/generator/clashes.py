@@ -31,6 +31,7 @@ _COLUMNS: Final = (
     PROVENANCE,
     f"{PROVENANCE}_id",
     "get_absolute_url",
+    "lifecycle",
 )
 #: Names that the generated code of the model uses itself.
 _USED: Final = ("models", "str")

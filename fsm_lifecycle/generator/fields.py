@@ -99,14 +99,11 @@ def _target(name: str, target: str, own_label: str, optional: bool, problems: li
         known = [m._meta.label for m in apps.get_models()]
         near = nearest(target, known)
         same_app = [label for label in known if label.split(".")[0] == target.split(".")[0]]
-        theirs = (
-            f" The models of {target.split('.')[0]} are {', '.join(same_app)}."
-            if same_app and not near
-            else ""
-        )
+        own_app = target.split(".")[0]
+        theirs = f" The models of {own_app} are {', '.join(same_app)}." if same_app else ""
         problems.append(
             f"Field {shown(name)} references {shown(target)}, which is no model of this project. Write "
-            f"{REFERENCES}:app.Model, for example {REFERENCES}:{settings.AUTH_USER_MODEL}.{near}{theirs}"
+            f"{REFERENCES}:app.Model, for example {REFERENCES}:{settings.AUTH_USER_MODEL}.{theirs}{near}"
         )
         return ""
     if model._meta.proxy or model._meta.swapped:

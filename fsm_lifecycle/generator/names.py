@@ -18,7 +18,9 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _IRREGULAR: Final = {
     "analyses": "analysis", "aliases": "alias", "axes": "axis", "caches": "cache", "calves": "calf",
     "canvases": "canvas", "children": "child", "crises": "crisis", "criteria": "criterion",
-    "diagnoses": "diagnosis", "gases": "gas", "halves": "half", "hypotheses": "hypothesis", "knives": "knife",
+    "diagnoses": "diagnosis", "gases": "gas", "halves": "half", "heroes": "hero",
+    "echoes": "echo", "potatoes": "potato", "tomatoes": "tomato",
+    "vetoes": "veto", "hypotheses": "hypothesis", "knives": "knife",
     "men": "man", "menus": "menu", "people": "person", "quizzes": "quiz", "shelves": "shelf", "theses": "thesis",
     "wives": "wife", "wolves": "wolf", "women": "woman",
 }  # fmt: skip

@@ -67,7 +67,8 @@ class Source:
         at = place(elements)
         if not elements:
             opening = self._span(listed)
-            self._replace(_Span(opening.start + 1, opening.start + 1), code)
+            comma = "," if isinstance(listed, ast.Tuple) else ""
+            self._replace(_Span(opening.start + 1, opening.start + 1), f"{code}{comma}")
             return
         if at is not None:
             neighbour = self._span(elements[at])
@@ -82,9 +83,10 @@ class Source:
             end = last.end + (after.index(",") + 1 if has_comma else 0)
             self._replace(_Span(last.end, end), f", {code}")
             return
-        indent = " " * elements[-1].col_offset
-        if not self.text[: last.start].rpartition("\n")[2].isspace():
-            indent = " " * (_indent_of(self.text, last.start) + 4)
+        line = self.text[: last.start].rpartition("\n")[2]
+        indent = line[: len(line) - len(line.lstrip())]
+        if elements[-1].lineno == listed.lineno:
+            indent += "    "
         if not has_comma:
             self._replace(_Span(last.end, last.end), ",")
             last = _Span(last.start, last.end + 1)
@@ -161,8 +163,3 @@ def _case(name: str) -> tuple[bool, str]:
 def _code_of(text: str) -> str:
     """The text without its comments."""
     return "\n".join(line.partition("#")[0] for line in text.splitlines())
-
-
-def _indent_of(text: str, position: int) -> int:
-    line = text[: position + 1].rpartition("\n")[2]
-    return len(line) - len(line.lstrip())

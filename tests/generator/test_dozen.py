@@ -28,7 +28,7 @@ APPS = [
     # Two references to one model, and one to an app that was generated before.
     (
         "leave_requests --fields employee:references:auth.User stand_in:references:auth.User? about:text "
-        "invoice:references:invoice.Invoice --states asked,granted:terminal,declined:terminal --roles asker,boss,auditor"
+        "invoice:references:invoice.Invoice --states asked,granted:terminal,declined:terminal --roles asker,boss,guest"
     ),
     # The model has the name of a class of the package.
     (
