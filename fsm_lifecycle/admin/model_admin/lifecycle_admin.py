@@ -6,11 +6,11 @@ The pages it adds are in the modules beside it. Must not know how they look.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.db.models import QuerySet
@@ -49,6 +49,13 @@ class LifecycleAdmin(RecordRights):
     """How many entries the page of a record shows."""
     own_events: tuple[str, ...] | None = None
     """The names of the events that this admin offers, or ``None`` for all of them."""
+
+    def __init__(self, model: Any, admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        # ``actions = None`` switches all of them off, as in Django.
+        if self.actions is not None:
+            offered = [_action(event) for event in self.events() if not event.hidden]
+            self.actions = [*self.actions, *offered]
 
     @property
     def media(self) -> forms.Media:
@@ -90,20 +97,6 @@ class LifecycleAdmin(RecordRights):
         if name in filters:
             return [StateFilter if one == name else one for one in filters]
         return [StateFilter, *filters]
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions: dict[str, Any] = super().get_actions(request)
-        if not self._is_popup(request):
-            for event in self.events():
-                if not event.hidden:
-                    name = f"fire_{event.name}"
-                    run = partial(_fire_on_chosen, event.name)
-                    actions[name] = (run, name, f"{event.label}: selected %(verbose_name_plural)s")
-        return actions
-
-    @staticmethod
-    def _is_popup(request: HttpRequest) -> bool:
-        return "_popup" in request.GET or "_popup" in request.POST
 
     # --- fields ---------------------------------------------------------------------------------------------
 
@@ -201,7 +194,15 @@ class LifecycleAdmin(RecordRights):
     object_history_template = "admin/fsm_lifecycle/record/history.html"
 
 
-def _fire_on_chosen(
-    event: str, modeladmin: LifecycleAdmin, request: HttpRequest, queryset: QuerySet[Any]
-) -> HttpResponseBase | None:
-    return bulk_page.begin(modeladmin, request, event, queryset)
+def _action(event: Event) -> Callable[..., HttpResponseBase | None]:
+    """The list's action that fires an event on the records chosen."""
+
+    def fire(
+        modeladmin: LifecycleAdmin, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
+        return bulk_page.begin(modeladmin, request, event.name, queryset)
+
+    fire.__name__ = f"fire_{event.name}"
+    label = str(event.label).replace("%", "%%")
+    fire.short_description = f"{label}: selected %(verbose_name_plural)s"  # type: ignore[attr-defined]
+    return fire
