@@ -194,5 +194,6 @@ def short(length: timedelta) -> str:
     for size, unit in ((31_557_600, "y"), (86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             value = seconds / size
-            return f"{value:.0f} {unit}" if value >= 10 or value == round(value) else f"{value:.1f} {unit}"
+            text = f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+            return f"{text} {unit}"
     return f"{seconds:.0f} s"

@@ -11,6 +11,7 @@ from fsm_lifecycle.admin.section.log_filter import LogFilter
 from fsm_lifecycle.admin.section.log_row import rows_of
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.seen import Seen
+from fsm_lifecycle.admin.section.skipping import below
 from fsm_lifecycle.admin.section.windows import WINDOW, Window, read_place, window
 from fsm_lifecycle.engine.visible_log import Sight, sight
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
@@ -53,11 +54,14 @@ class LogPage(Page):
 
     def _window(self, asked: LogFilter, seen: Sight) -> Window:
         found = seen.entries(asked.narrow(TransitionLog.objects.all()))
+        walked = walked_by(asked, seen)
+        before = read_place(self.request.GET.get("before"))
         return window(
             found,
-            walked_by(asked, seen),
-            before=read_place(self.request.GET.get("before")),
+            walked,
+            before=before,
             after=read_place(self.request.GET.get("after")),
+            below=None if walked is None else below(asked, found, before),
         )
 
 

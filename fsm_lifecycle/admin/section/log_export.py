@@ -41,8 +41,9 @@ class _Export(Page):
         asked = LogFilter(request.GET)
         if not asked.is_valid():
             faults = [
-                f"{asked.fields[name].label if name in asked.fields else 'Filter'}: {' '.join(str(error) for error in errors)}"
+                f"{asked.fields[name].label if name in asked.fields else 'Filter'}: {error}"
                 for name, errors in asked.errors.items()
+                for error in errors
             ]
             return HttpResponse(
                 "\n".join([*faults, ""]), status=400, content_type="text/plain; charset=utf-8"

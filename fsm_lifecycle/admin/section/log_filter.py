@@ -29,6 +29,7 @@ _PLURALS: Final = {"user": "People", "agent": "Agents", "system": "System", "unk
 #: So many people at most may be meant by one name.
 _NAMESAKES: Final = 20
 _SHORTEST_HASH: Final = 8
+_NOT_LISTED: Final = "There is no such one. Choose from the list."
 
 _is_hash = re.compile(r"[0-9a-f]{8,64}", re.ASCII).fullmatch
 
@@ -41,7 +42,10 @@ class LogFilter(forms.Form):
     event = forms.ChoiceField(label="Event", required=False)
     actor = forms.CharField(label="Who", required=False, max_length=255)
     kind = forms.ChoiceField(
-        label="Kind of actor", required=False, choices=[("", "Any kind"), *ACTOR_KINDS.items()]
+        label="Kind of actor",
+        required=False,
+        choices=[("", "Any kind"), *ACTOR_KINDS.items()],
+        error_messages={"invalid_choice": _NOT_LISTED},
     )
     since = MomentField(label="From")
     until = MomentField(label="To", end=True)
@@ -69,7 +73,7 @@ class LogFilter(forms.Form):
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
-        field.error_messages["invalid_choice"] = "There is no such one. Choose from the list."
+        field.error_messages["invalid_choice"] = _NOT_LISTED
 
     # --- reading what was typed -----------------------------------------------------------------------------
 
@@ -129,6 +133,14 @@ class LogFilter(forms.Form):
     def by_record(self) -> bool:
         """Whether it is about one record, whose entries have an index of their own."""
         return bool(self.cleaned_data["record"] and self.cleaned_data["model"])
+
+    @property
+    def counted_under(self) -> dict[str, str]:
+        """What of it the daily rollup counts under, as its columns."""
+        found = self.cleaned_data
+        kind, _, event = found["event"].partition(":")
+        columns = {"model_label": found["model"], "kind": kind, "event": event, "actor_kind": found["kind"]}
+        return {name: value for name, value in columns.items() if value}
 
     def in_time(self, entries: TransitionLogQuerySet) -> TransitionLogQuerySet:
         """What is left by the times alone."""

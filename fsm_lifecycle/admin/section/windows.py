@@ -17,7 +17,7 @@ from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
 
 SIZE: Final = 50
 #: So many entries at most are looked at for one page.
-WINDOW: Final = 20_000
+WINDOW: Final = 50_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST: Final = 2**63 - 1
@@ -48,11 +48,13 @@ def window(
     before: Place | None = None,
     after: Place | None = None,
     size: int = SIZE,
+    below: datetime | None = None,
 ) -> Window:
     """A page of what is found.
 
-    ``walked``: all entries among which it is looked for, of which only so many are taken; ``None`` where an index leads
-    straight to what is found. ``before`` and ``after``: where the page begins or ends; ``before`` goes first.
+    ``walked``: all entries among which it is looked for, of which only so many are taken; ``None`` where an index
+    leads to what is found. ``before`` and ``after``: where the page begins or ends; ``before`` goes first. ``below``:
+    what is found is known to be recorded before that, so that the walk begins there.
     """
     upwards = before is None and after is not None
     place = after if upwards else before
@@ -61,7 +63,11 @@ def window(
     if place is not None:
         found = found.filter(_beyond(place, "gt" if upwards else "lt"))
     end: Place | None = None
+    if below is not None and not upwards:
+        found = found.filter(recorded_at__lt=below)
     if walked is not None:
+        if below is not None and not upwards:
+            walked = walked.filter(recorded_at__lt=below)
         if place is not None:
             walked = walked.filter(_beyond(place, "gt" if upwards else "lt"))
         walk = walked.order_by(*order).values_list("recorded_at", "id")
