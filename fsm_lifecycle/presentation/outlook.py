@@ -86,12 +86,15 @@ def _entry(event: Event, table: Table, record: Any, target: State | None) -> str
 def _effect(effect: Effect, record: Any) -> Line:
     if effect.connection is not None:
         model = effect.connection.model.partition(".")[2] or "the connected record"
-        words = {
-            "rollback": "If that is refused, nothing is done here either.",
-            "log": "If that is refused, this stands all the same.",
-            "retry": "It is tried again if that is refused.",
-        }[effect.connection.on_failure]
-        return Line(f"Fires {in_words(effect.connection.event)} on {model}. {words}", "link")
+        fired = f"{in_words(effect.connection.event)} on {model}"
+        return Line(
+            {
+                "rollback": f"Fires {fired}. If that is refused, nothing is done here either.",
+                "log": f"Fires {fired} as well, if that is allowed. If not, the rest is done without it.",
+                "retry": f"Fires {fired} as well. If that is refused, it is tried again later.",
+            }[effect.connection.on_failure],
+            "link",
+        )
     text = _sentence(_described(effect, record))
     if effect.outside:
         return Line(f"{text} It cannot be called back.", "outside", effect.name)

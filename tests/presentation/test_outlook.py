@@ -106,7 +106,7 @@ def test_effects_stand_where_they_run_and_one_whose_words_fail_keeps_its_label(
 def test_what_it_fires_elsewhere_says_what_a_refusal_there_means() -> None:
     assert texts(of("call", "open").at_once)[2:] == [
         "Fires Quote on Contract. If that is refused, nothing is done here either.",
-        "Fires Quote on the connected record. If that is refused, this stands all the same.",
+        "Fires Quote on the connected record as well, if that is allowed. If not, the rest is done without it.",
     ]
 
 
