@@ -228,6 +228,14 @@ def _insert_counts(connection: BaseDatabaseWrapper) -> None:
         f"INSERT INTO fsm_lifecycle_dailycount ({rows}) SELECT {rows.replace('model_label', _LABELS)} "
         f"FROM fsm_lifecycle_dailycount, {_numbers(connection, 1, MODELS)}",
     )
+    _execute(
+        connection,
+        "INSERT INTO fsm_lifecycle_statetotal (model_label, state, came, went) "
+        "SELECT model_label, state, sum(came), sum(went) FROM ("
+        "SELECT model_label, to_state AS state, entries AS came, 0 AS went FROM fsm_lifecycle_dailycount"
+        " UNION ALL SELECT model_label, from_state, 0, entries FROM fsm_lifecycle_dailycount"
+        ") moves GROUP BY 1, 2",
+    )
 
 
 #: Each of these models has the counts of the first, so that the rollup is not that of a log with one model.
