@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -49,7 +49,7 @@ class LifecyclePage(View):
     - ``queryset``: narrows the records, beside what the user may see of them.
     """
 
-    model: type[Any]
+    model: Any = None
     queryset: QuerySet[Any] | None = None
     template_name: str
     url_prefix: str = ""
@@ -71,6 +71,10 @@ class LifecyclePage(View):
     @property
     def binding(self) -> Binding:
         """The model with its table."""
+        if self.model is None:
+            raise ImproperlyConfigured(
+                f"{type(self).__name__} has no model. Write model = Invoice in its class."
+            )
         return binding_of(self.model)
 
     @property
@@ -90,10 +94,9 @@ class LifecyclePage(View):
 
     def require(self, what: CRUD, record: Any = None) -> None:
         """End the request with a page that says why, unless the user may do this."""
-        model: Any = self.model
-        theirs = rights(self.request.user, model, record)
+        theirs = rights(self.request.user, self.model, record)
         if not theirs.allows(what):
-            raise NotAllowed(what, refusal_of_crud(theirs, codes_of(model), what))
+            raise NotAllowed(what, refusal_of_crud(theirs, codes_of(self.model), what))
 
     # How pages find each other
 
