@@ -99,8 +99,11 @@ def keeping(using: str) -> Keeping:
                 public = [key.vkey for key in known_keys(using)]
         except (LifecycleError, ValueError, OSError):
             trouble = "The key is set, and this process cannot read it. Run manage.py lifecycle_key show: it says why."
-    folder, exports = conf.ledger_checkpoint_dir(), len(conf.ledger_export())
-    places = ["a folder"] if folder else []
+    places = ["a folder"] if _folder() else []
+    try:
+        exports = len(conf.ledger_export())
+    except TypeError:  # a check says so
+        exports = 0
     if exports:
         places.append(f"{exports} export{'' if exports == 1 else 's'}")
     return Keeping(
@@ -114,9 +117,24 @@ def keeping(using: str) -> Keeping:
     )
 
 
+def _folder() -> Path | None:
+    try:
+        return conf.ledger_checkpoint_dir()
+    except TypeError:  # a check says so
+        return None
+
+
+def merge_delay() -> float:
+    """Seconds after which an unsealed entry is late; the default where the setting is no number, as a check says."""
+    try:
+        return conf.seal_merge_delay()
+    except (TypeError, ValueError):
+        return 60.0
+
+
 def folder_state() -> str:
     """Whether checkpoints can be written to the folder outside: ``writable``, ``not writable``, ``not set``."""
-    folder = conf.ledger_checkpoint_dir()
+    folder = _folder()
     if folder is None:
         return "not set"
     there: Path = folder

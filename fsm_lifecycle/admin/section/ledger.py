@@ -11,9 +11,8 @@ from typing import Any, Final
 from django.db import router
 from django.utils import timezone
 
-from fsm_lifecycle import conf
 from fsm_lifecycle.admin.section.checkpoints import row_of
-from fsm_lifecycle.admin.section.guarding import guarded, keeping
+from fsm_lifecycle.admin.section.guarding import guarded, keeping, merge_delay
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.ledger.census import MOST, census
@@ -38,7 +37,7 @@ class LedgerPage(Page):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         using = router.db_for_read(TransitionLog)
         counted = census(using)
-        delay = timedelta(seconds=conf.seal_merge_delay())
+        delay = timedelta(seconds=merge_delay())
         page = slice_of(Checkpoint.objects.using(using).all(), self.request.GET, time="", size=SIZE)
         skipped = SealProgress.objects.using(using).values_list("skipped", flat=True).first() or []
         waits = timezone.now() - counted.waiting_since if counted.waiting_since else None

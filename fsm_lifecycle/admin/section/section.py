@@ -39,6 +39,7 @@ class LifecycleSection:
         "fsm_lifecycle.admin.section.holding.HoldPage",
         "fsm_lifecycle.admin.section.purging.PurgePage",
         "fsm_lifecycle.admin.section.purging.PurgedPage",
+        "fsm_lifecycle.admin.section.settings.SettingsPage",
         "fsm_lifecycle.admin.section.lifecycle.LifecyclePage",
         "fsm_lifecycle.admin.section.lifecycle.DiagramFile",
     )

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from fsm_lifecycle.engine import retention
+from fsm_lifecycle.engine.eligibility import eligible_page
 from fsm_lifecycle.engine.legal_hold import place_hold, release_hold
 from fsm_lifecycle.models import LegalHold, TransitionLog
 from tests.acting import ACTOR
@@ -63,9 +63,8 @@ def test_what_stays_is_said_with_its_reason(
 ) -> None:
     held, old = finished(Parcel), finished(Parcel)
     data = purging(browser)
-    real = retention.eligible_page
-    pages = iter([real(Parcel)])
-    monkeypatch.setattr(retention, "eligible_page", lambda *a, **k: next(pages, []))
+    pages = iter([eligible_page(Parcel)])
+    monkeypatch.setattr("fsm_lifecycle.engine.retention.eligible_page", lambda *a, **k: next(pages, []))
     place_hold(held, reason="Court case 12", by=ACTOR)
     text = texts(browser.post(PURGE, data, follow=True))
     assert "1 of 2 parcels is purged. 1 stayed as it was." in text
