@@ -61,6 +61,8 @@ AUTHENTICATION_BACKENDS = [
 ANONYMOUS_USER_NAME = None
 
 ROOT_URLCONF = "sample_project.urls"
+# Where pages of an app's own send visitors: `startfsmapp` writes such apps.
+LOGIN_URL = "admin:login"
 WSGI_APPLICATION = "sample_project.wsgi.application"
 ASGI_APPLICATION = "sample_project.asgi.application"
 

@@ -14,13 +14,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = "localhost/sample-sqlite3"
 MAKE = f"""
 import json, os, pathlib, django
@@ -118,20 +117,25 @@ class Site:
 
 
 @contextmanager
-def serving(made: Prepared, folder: Path) -> Iterator[Site]:
-    """Serve a copy of the database until the block ends."""
+def serving(
+    made: Prepared, folder: Path, also: Mapping[str, str] | None = None, migrate: bool = False
+) -> Iterator[Site]:
+    """Serve a copy of the database until the block ends; ``also``: more for the environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     site = Site(made, folder / "served.sqlite3", port)
     site.put_back()
+    variables = {**environment(made.folder, site.database), **(also or {})}
+    if migrate:
+        manage(variables, "migrate", "--verbosity=0")
     said = folder / "server.log"
     with (
         said.open("w") as log,
         subprocess.Popen(
             [sys.executable, "manage.py", "runserver", "--noreload", "--skip-checks", f"127.0.0.1:{port}"],
             cwd=ROOT,
-            env=environment(made.folder, site.database),
+            env=variables,
             stdout=log,
             stderr=log,
         ) as server,
@@ -141,6 +145,20 @@ def serving(made: Prepared, folder: Path) -> Iterator[Site]:
             yield site
         finally:
             server.terminate()
+
+
+def manage(variables: dict[str, str], *arguments: str) -> None:
+    """Run `manage.py` in an environment."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], said: Path) -> None:

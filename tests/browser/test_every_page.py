@@ -37,7 +37,18 @@ PAGES: dict[str, tuple[str, Callable[[Site], str]]] = {
     "log, nothing found": ("audrey", section("log/?record=none&model=helpdesk.ticket")),
     "roles": ("sergio", section("roles/")),
     "roles of invoices": ("demo", section("roles/?on=billing.invoice")),
+    "entry": ("audrey", section("log/40/")),
+    "roles, about to revoke": ("sergio", section("roles/?on=helpdesk.ticket&revoke=b.1")),
+    "access events": ("sergio", section("roles/events/")),
+    "delegation": ("sergio", section("roles/delegate/")),
     "refusals": ("demo", section("refusals/")),
+    "ledger": ("audrey", section("ledger/")),
+    "redacting an entry": ("demo", section("ledger/redact/entry/")),
+    "redacting a person": ("demo", section("ledger/redact/person/")),
+    "retention": ("demo", section("retention/")),
+    "legal hold": ("demo", section("retention/hold/")),
+    "purged": ("demo", section("retention/purged/")),
+    "purge": ("demo", section("retention/purge/helpdesk.ticket/")),
 }
 
 
