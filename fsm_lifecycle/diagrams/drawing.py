@@ -105,7 +105,7 @@ class Drawing:
         )
         x, y = area.middle
         return plate + "".join(
-            _text(line, x, y + self._down(i, len(area.lines)), "edge-label", self.style.label, "middle")
+            written(line, x, y + self._down(i, len(area.lines)), "edge-label", self.style.label, "middle")
             for i, line in enumerate(area.lines)
         )
 
@@ -126,7 +126,7 @@ class Drawing:
         box = {"x": area.x, "y": area.y, "width": area.w, "height": area.h, "rx": _RADIUS}
         moved = f"translate({left:.1f} {y - _GLYPH / 2:.1f})"
         lines = [
-            _text(
+            written(
                 line,
                 left + self.style.glyph,
                 y + self._down(i, len(area.lines)),
@@ -166,16 +166,17 @@ def _head(data: str, kind: str) -> str:
     return element("path", {"class": marks, "d": data, **palette.head(kind)})
 
 
-def _text(
+def written(
     line: str,
     x: float,
     y: float,
     kind: str,
     size: float,
-    anchor: str,
+    anchor: str = "start",
     weight: int = 400,
     look: dict[str, str] | None = None,
 ) -> str:
+    """A line of text around ``y``, set to the width it was measured with."""
     attributes: dict[str, str | float] = {
         "class": kind,
         "x": x,

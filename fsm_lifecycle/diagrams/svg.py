@@ -15,11 +15,12 @@ from django.utils.safestring import SafeString, mark_safe
 
 from fsm_lifecycle.diagrams import palette, words
 from fsm_lifecycle.diagrams.cache import layout
-from fsm_lifecycle.diagrams.drawing import Drawing
+from fsm_lifecycle.diagrams.drawing import Drawing, written
 from fsm_lifecycle.diagrams.journey import Journey, Move, journey
 from fsm_lifecycle.diagrams.layout import Layout
 from fsm_lifecycle.diagrams.machine import Machine, Subject, extract, one_line, outline
 from fsm_lifecycle.diagrams.markup import classes, element, said
+from fsm_lifecycle.diagrams.sizes import SPARE
 from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH, SIDE, SIDE_PATH, TIGHT
 from fsm_lifecycle.diagrams.text import width as text_width
 
@@ -69,10 +70,11 @@ def svg(
     machine = extract(subject)
     way = journey(machine, path, current, possible)
     chosen = _choose(outline(machine) if way else machine, way is not None, direction, narrow, width)
+    fixed = len(machine.places) > MANY or not _readable(chosen, width)
     heading = one_line(title or words.title(machine, way is not None))
     told = one_line(description or words.description(machine, path, current, possible))
     return mark_safe(  # noqa: S308 - every text and attribute has gone through markup.element or markup.said
-        _document(machine, chosen, way, heading, told, standalone, narrow)
+        _document(machine, chosen, way, heading, told, standalone, narrow, fixed)
     )
 
 
@@ -89,10 +91,16 @@ def _choose(machine: Machine, on_the_way: bool, direction: str, narrow: bool, wi
     if direction == "auto" and len(machine.places) <= MANY:
         for tried in (PATH, SIDE_PATH) if on_the_way else (FULL, TIGHT, SIDE):
             found = layout(machine, "LR", tried)
-            smallest = tried.size if on_the_way else tried.label
-            if found.width * SMALLEST / smallest <= width:
+            if _readable(found, width):
                 return found
     return layout(machine, "TD", style)
+
+
+def _readable(found: Layout, width: float) -> bool:
+    """Whether a layout may be shrunk to so many px."""
+    style = found.style
+    smallest = style.size if style.labels == "turns" else style.label
+    return found.width * SMALLEST / smallest <= width
 
 
 def _document(
@@ -103,17 +111,17 @@ def _document(
     description: str,
     standalone: bool,
     narrow: bool,
+    fixed: bool,
 ) -> str:
     body = Drawing(machine, chosen, way).markup()
     wide, high, legend = _legend(machine, chosen)
     # Two diagrams on a page never share an id, not even when one came out of another process's cache.
     seed = hashlib.sha256(f"{title}{description}{body}".encode()).hexdigest()[:6]
     name = "lc" if standalone else f"lc-{seed}-{next(_drawn)}"
-    many = len(machine.places) > MANY
     attributes: dict[str, str | float] = {
         "xmlns": "http://www.w3.org/2000/svg",
         "class": classes(
-            ("lc-graph", "is-path" if way else "", "is-narrow" if narrow else "", "is-fixed" if many else "")
+            ("lc-graph", "is-path" if way else "", "is-narrow" if narrow else "", "is-fixed" if fixed else "")
         ),
         "viewBox": f"0 0 {wide:.0f} {high:.0f}",
         "width": f"{wide:.0f}",
@@ -141,8 +149,7 @@ def _legend(machine: Machine, chosen: Layout) -> tuple[float, float, str]:
     lines = []
     for i, events in enumerate(chosen.legend, start=1):
         text = f"{i}  {' / '.join(machine.events[event].label for event in events)}"
-        at = {"x": style.margin, "y": high + style.label + (i - 1) * (style.line + 2)}
-        size = {"font-size": style.label}
-        lines.append(element("text", {"class": "legend", **at, **size, **palette.QUIET}, said(text)))
-        wide = max(wide, text_width(text, style.label) + 2 * style.margin)
+        y = high + style.line / 2 + (i - 1) * (style.line + 2)
+        lines.append(written(text, style.margin, y, "legend", style.label, look=palette.QUIET))
+        wide = max(wide, text_width(text, style.label) * SPARE + 2 * style.margin)
     return wide, high + len(lines) * (style.line + 2) + 8, "".join(lines)

@@ -223,6 +223,11 @@ def test_many_states_run_top_to_bottom_in_their_natural_size() -> None:
     assert size(parsed(svg(few, width=9000)))[1] < 300
 
 
+def test_what_would_get_too_small_is_not_shrunk() -> None:
+    assert "is-fixed" not in (parsed(svg(LEAVE)).get("class") or "")
+    assert "is-fixed" in (parsed(svg(LEAVE, direction="LR", width=600)).get("class") or "")
+
+
 def test_a_narrow_one_fits_a_phone_with_figures_where_it_must() -> None:
     root = parsed(svg(TABLES["fully connected"], narrow=True))
     assert size(root)[0] <= 390
