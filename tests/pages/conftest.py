@@ -1,10 +1,14 @@
-"""Owns what the tests of the pages share: users with roles, invoices, a browser without JavaScript."""
+"""Owns what the tests of the pages share: users with roles, invoices, a browser without JavaScript.
+
+They are run on a newer Django, too: forms and their errors are drawn by Django.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +21,14 @@ from fsm_lifecycle.access import grant_role
 from sample_project.billing.models import Invoice
 
 SYSTEM = System("tests")
+_HERE = Path(__file__).parent
 NUMBERS = count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.versions)
 
 
 @pytest.fixture(autouse=True)
