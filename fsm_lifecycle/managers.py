@@ -17,7 +17,7 @@ from fsm_lifecycle.engine import beginnings, unsaved
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.bulk import BulkResult, fire_many
 from fsm_lifecycle.exceptions import DirectStateChange
-from fsm_lifecycle.transactions import busy_is_stale, writing
+from fsm_lifecycle.transactions import busy_is_stale, undoable, writing
 
 if TYPE_CHECKING:
     from fsm_lifecycle.models import LifecycleModel
@@ -43,8 +43,13 @@ class LifecycleQuerySet(models.QuerySet[M]):
         return self.filter(**{f"{self._binding.state_name}__in": [str(state) for state in states]})
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """As Django's, with a ``deleted`` entry each. Raises ``StaleState`` where another transaction is in the way."""
-        with busy_is_stale(f"The deletion of {self.model._meta.verbose_name_plural}"):
+        """As Django's, with a ``deleted`` entry each. None goes where one may not.
+
+        Raises ``UnderLegalHold`` where a hold keeps one, and ``StaleState`` where another transaction is in the way.
+        An open transaction can go on then.
+        """
+        self._for_write = True
+        with busy_is_stale(f"The deletion of {self.model._meta.verbose_name_plural}"), undoable(self.db):
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]

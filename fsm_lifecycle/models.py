@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
-from django.db import connections, models, transaction
+from django.db import connections, models, router, transaction
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 
@@ -38,7 +38,7 @@ from fsm_lifecycle.ledger.rollup import DailyCount, StateTotal
 from fsm_lifecycle.ledger.seal_progress import SealProgress
 from fsm_lifecycle.ledger.tiles import LogTile
 from fsm_lifecycle.managers import LifecycleManager, LifecycleQuerySet
-from fsm_lifecycle.transactions import busy_is_stale
+from fsm_lifecycle.transactions import busy_is_stale, undoable
 
 __all__ = [
     "AccessEvent",
@@ -272,8 +272,13 @@ class LifecycleModel(models.Model):
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """As Django's, with a ``deleted`` entry. Raises ``StaleState`` where another transaction is in the way."""
-        with busy_is_stale(f"The deletion of {self._lifecycle.describe(self)}"):
+        """As Django's, with a ``deleted`` entry.
+
+        Raises ``UnderLegalHold`` where a hold keeps it or what depends on it, and ``StaleState`` where another
+        transaction is in the way. An open transaction can go on then.
+        """
+        using = (args[0] if args else kwargs.get("using")) or router.db_for_write(type(self), instance=self)
+        with busy_is_stale(f"The deletion of {self._lifecycle.describe(self)}"), undoable(using):
             return super().delete(*args, **kwargs)
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:

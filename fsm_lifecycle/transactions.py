@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
@@ -61,6 +61,13 @@ def busy_is_stale(what: str) -> Iterator[None]:
             f"{what} was not done, because another transaction held the record or the database. Load it again and "
             f"try again."
         ) from error
+
+
+def undoable(using: str) -> AbstractContextManager[None]:
+    """Inside an open transaction a savepoint, so that what is refused does not spoil it; elsewhere nothing."""
+    if not connections[using].in_atomic_block:
+        return nullcontext()
+    return transaction.atomic(using=using)
 
 
 @contextmanager

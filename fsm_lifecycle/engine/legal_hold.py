@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
-from django.db import IntegrityError, connections, models, router, transaction
+from django.db import IntegrityError, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -221,7 +221,7 @@ def release_hold(hold: LegalHold, *, reason: str, by: Any = None) -> HoldRelease
     try:
         with (
             busy_is_stale(f"The release of the hold on {hold.record_name}"),
-            transaction.atomic(using=using),
+            writing(using, savepoint=True),
         ):
             if hold.ended is None:
                 end.save_base(using=using, force_insert=True)

@@ -17,9 +17,10 @@ from unittest.mock import patch
 
 from django.db import transaction
 
-from fsm_lifecycle import LifecycleError, Retention, System
+from fsm_lifecycle import InvalidHold, LifecycleError, Retention, System
 from fsm_lifecycle.engine.legal_hold import place_hold
 from fsm_lifecycle.engine.retention import purge_eligible, purge_some
+from fsm_lifecycle.models import LegalHold
 from tests.concurrency.crashing import _Countdown
 from tests.concurrency.racers import Place, join
 from tests.testapp.models import Light
@@ -70,6 +71,18 @@ def _fire(light: Light) -> str:
     except LifecycleError as error:
         return error.code
     return "fired"
+
+
+def release_each(place: Place, holds: Sequence[int]) -> int:
+    """Each hold, all at once; how many this racer released."""
+    found = LegalHold.objects.in_bulk(holds)
+    released = 0
+    for key in holds:
+        place.ready()
+        with suppress(InvalidHold):
+            found[key].release("race", by=RACER)
+            released += 1
+    return released
 
 
 WAYS = {"purge": _purge, "hold": _hold, "delete": _delete, "fire": _fire}

@@ -15,7 +15,7 @@ from django.utils import timezone
 from fsm_lifecycle import System
 from fsm_lifecycle.engine.retention import purge_eligible
 from fsm_lifecycle.ledger.verify import verify
-from fsm_lifecycle.models import LegalHold, TransitionLog
+from fsm_lifecycle.models import HoldRelease, LegalHold, TransitionLog
 from tests.concurrency import elsewhere, purging
 from tests.concurrency.racers import CONTEXT, PATIENCE, Racers
 from tests.concurrency.test_isolation import LEVELS, isolated
@@ -76,6 +76,14 @@ def test_a_hold_or_the_end_comes_first(racers: Racers, ways: list[str]) -> None:
     # Nothing was left undone: each record is held, or gone.
     assert Light.objects.count() == LegalHold.objects.values("object_pk").distinct().count()
     assert ends().total() == RECORDS - Light.objects.count()
+
+
+def test_a_hold_is_released_once(racers: Racers) -> None:
+    holds = [
+        LegalHold.place(light, "dispute", PREPARE).pk for light in Light.objects.filter(pk__in=old(count=12))
+    ]
+    assert sum(racers.race(purging.release_each, holds)) == len(holds) == HoldRelease.objects.count()
+    assert not LegalHold.objects.active().exists()
 
 
 def test_a_purge_or_a_firing_comes_first(racers: Racers) -> None:

@@ -98,6 +98,18 @@ def test_the_refusal_names_record_who_and_why(user: User) -> None:
     assert "“dispute 4711”. There is 1 more. Nothing was deleted. Release the hold first." in message
 
 
+def test_an_open_transaction_goes_on_after_the_refusal() -> None:
+    light = held(Light.objects.create())
+    with transaction.atomic():
+        for remove in (light.delete, lambda: light.delete("default"), Light.objects.all().delete):
+            with pytest.raises(UnderLegalHold):
+                remove()
+        other = Light.objects.create()
+    assert set(Light.objects.all()) == {light, other}
+    other.delete()
+    assert Light.objects.get() == light
+
+
 def test_every_hold_has_to_be_released() -> None:
     light = Light.objects.create()
     first, second = (place_hold(light, reason=why, by=ACTOR) for why in ("dispute", "audit"))
