@@ -14,13 +14,14 @@ from typing import Any
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Max
 
 from benchmarks.models import Invoice
 from benchmarks.settings import on_database
 from benchmarks.subjects import make
 from fsm_lifecycle.ledger.checkpoints import make_checkpoint
 from fsm_lifecycle.ledger.tiles import Tiles
-from fsm_lifecycle.models import TransitionLog
+from fsm_lifecycle.models import SealProgress, TransitionLog
 
 #: Entries of each record: created, then sent and recalled in turn.
 EACH = 10
@@ -194,6 +195,8 @@ def _insert_leaves(connection: BaseDatabaseWrapper) -> int:
         with transaction.atomic(using=connection.alias):
             Tiles(connection.alias).extend(size, hashes)
         size += len(hashes)
+    settled = TransitionLog.objects.using(connection.alias).aggregate(last=Max("pk"))["last"] or 0
+    SealProgress.objects.using(connection.alias).update_or_create(pk=1, defaults={"settled_id": settled})
     return size
 
 

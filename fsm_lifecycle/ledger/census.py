@@ -24,7 +24,7 @@ from fsm_lifecycle.ledger.seal_progress import SealProgress
 #: So many entries without a seal are counted one by one; of more, only that they are more is known.
 MOST: Final = 5000
 #: An entry can be committed after one with a higher key was sealed; this far back it is looked for.
-_BACK: Final = 5000
+_BACK: Final = 1000
 
 Move = tuple[str, str, str, str, datetime]
 

@@ -1,6 +1,6 @@
 """Owns reading the ledger at one moment: a transaction that sees nothing of what is committed meanwhile.
 
-It blocks no writer. Must not know what is read.
+It blocks no writer. And conditions that leave the choice of the index alone. Must not know what is read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Case, Q, Value, When
 
 
 @contextmanager
@@ -48,3 +49,12 @@ def _isolate(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         for statement in statements.get(connection.vendor, ()):
             cursor.execute(statement)
+
+
+def unindexed(condition: Q) -> Case:
+    """The same condition, in a form for which no index is taken.
+
+    For what is read in the order of another index and ends early: SQLite prefers an equality to an order, and would
+    read and sort every entry of a model to find the newest.
+    """
+    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())

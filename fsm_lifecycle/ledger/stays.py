@@ -17,6 +17,7 @@ from django.db.models import F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from fsm_lifecycle.ledger.entry import TransitionLog
+from fsm_lifecycle.ledger.reading import unindexed
 from fsm_lifecycle.ledger.rollup import DailyCount
 from fsm_lifecycle.ledger.seal_progress import SealProgress
 
@@ -119,7 +120,7 @@ def recent_stays(using: str, label: str) -> RecentStays:
         object_pk=OuterRef("object_pk"),
         sequence__lt=OuterRef("sequence"),
     )
-    left = walked.filter(moved, model_label=label, from_state__isnull=False)
+    left = walked.filter(unindexed(Q(model_label=label)), moved, from_state__isnull=False)
     if edge is not None:
         left = left.filter(recorded_at__gte=edge)
     moves = left.order_by("-recorded_at", "-id").annotate(

@@ -16,7 +16,6 @@ from fsm_lifecycle.admin.section.log import VIEW_LOG
 from fsm_lifecycle.admin.section.log_row import rows_of
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.seen import Seen
-from fsm_lifecycle.admin.section.windows import WINDOW
 from fsm_lifecycle.engine.visible_log import Sight, owners, sight
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.ledger.checkpoint import Checkpoint
@@ -26,8 +25,9 @@ from fsm_lifecycle.presentation.opened import Opened
 from fsm_lifecycle.presentation.timeline import Fact, History
 
 _LARGEST: Final = 2**63 - 1
-#: So many of the entries that it caused are shown.
+#: So many of the entries that it caused are shown, of so many that were recorded next.
 _CAUSED: Final = 20
+_AMONG: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class EntryPage(Page):
                 sequence__in=[entry.sequence - 1, entry.sequence + 1],
             ).only("pk", "sequence")
         }
-        caused, more = self._caused(entry, seen)
+        caused, more, edge = self._caused(entry, seen)
         row, *effects = rows_of([entry, *caused], self._site, seen, Seen(self.request.user))
         return super().get_context_data(
             title=f"{row.name} {entry.object_pk}, entry {entry.sequence}",
@@ -77,6 +77,7 @@ class EntryPage(Page):
             after_url=around.get(1, ""),
             effects=effects,
             more_effects=more,
+            looked_among=_AMONG if edge else 0,
             log_url=f"{self.url('log')}?model={entry.model_label}",
             caused_url=f"{self.url('log')}?cause={entry.entry_hash}",
             **self._body(entry, model),
@@ -91,14 +92,14 @@ class EntryPage(Page):
         return Seal(leaf, Checkpoint.objects.filter(tree_size__gt=leaf).order_by("tree_size", "id").first())
 
     @staticmethod
-    def _caused(entry: TransitionLog, seen: Sight) -> tuple[list[TransitionLog], bool]:
+    def _caused(entry: TransitionLog, seen: Sight) -> tuple[list[TransitionLog], bool, datetime | None]:
         """The entries that it caused: looked for among those recorded next, since nothing leads there but time."""
         later = TransitionLog.objects.filter(recorded_at__gte=entry.recorded_at).order_by("recorded_at", "id")
-        edge: datetime | None = later.values_list("recorded_at", flat=True)[WINDOW:].first()
+        edge: datetime | None = later.values_list("recorded_at", flat=True)[_AMONG : _AMONG + 1].first()
         if edge is not None:
             later = later.filter(recorded_at__lte=edge)
         found = list(seen.entries(later.filter(cause=entry.entry_hash))[: _CAUSED + 1])
-        return found[:_CAUSED], len(found) > _CAUSED
+        return found[:_CAUSED], len(found) > _CAUSED, edge
 
     def _body(self, entry: TransitionLog, model: Any) -> dict[str, Any]:
         """What stands in its body, as far as the admin of its model shows such fields."""

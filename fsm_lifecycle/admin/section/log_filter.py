@@ -21,6 +21,7 @@ from fsm_lifecycle.admin.section.moment_field import MomentField
 from fsm_lifecycle.engine.visible_log import owners
 from fsm_lifecycle.ledger.entry import KINDS as ENTRY_KINDS
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
+from fsm_lifecycle.ledger.reading import unindexed
 from fsm_lifecycle.presentation.timeline import KINDS as KIND_LABELS
 
 ACTOR_KINDS: Final = {"user": "Person", "agent": "Agent", "system": "System", "unknown": "Unknown"}
@@ -132,7 +133,7 @@ class LogFilter(forms.Form):
     @property
     def by_record(self) -> bool:
         """Whether it is about one record, whose entries have an index of their own."""
-        return bool(self.cleaned_data["record"] and self.cleaned_data["model"])
+        return bool(self.cleaned_data["record"])
 
     @property
     def counted_under(self) -> dict[str, str]:
@@ -158,12 +159,11 @@ class LogFilter(forms.Form):
         """What is left of the entries."""
         found = self.cleaned_data
         entries = self.in_time(entries)
-        if found["model"]:
-            entries = entries.filter(model_label=found["model"])
         if found["record"]:
-            entries = entries.filter(object_pk=found["record"])
-            if not found["model"]:
-                entries = entries.filter(model_label__in=list(self.models))
+            labels = [found["model"]] if found["model"] else list(self.models)
+            entries = entries.filter(object_pk=found["record"], model_label__in=labels)
+        elif found["model"]:
+            entries = entries.filter(unindexed(Q(model_label=found["model"])))
         if found["event"]:
             kind, _, event = found["event"].partition(":")
             entries = entries.filter(kind="transition", event=event) if event else entries.filter(kind=kind)

@@ -17,7 +17,7 @@ from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
 
 SIZE: Final = 50
 #: So many entries at most are looked at for one page.
-WINDOW: Final = 50_000
+WINDOW: Final = 20_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST: Final = 2**63 - 1
