@@ -29,7 +29,7 @@ class AccessEventsPage(Page):
     template_name = "admin/fsm_lifecycle/section/access_events.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        rows = stores.all_of(AccessEvent, router.db_for_write(get_user_model()))
-        page = slice_of(rows, self.request.GET)
-        days = [(day, [told(event) for event in events]) for day, events in by_day(page.rows)]
+        using = router.db_for_write(get_user_model())
+        page = slice_of(stores.all_of(AccessEvent, using), self.request.GET)
+        days = by_day(told(page.rows, using))
         return {**super().get_context_data(**kwargs), "slice": page, "days": days}

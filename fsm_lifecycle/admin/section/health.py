@@ -144,13 +144,27 @@ def versions() -> list[tuple[str, str]]:
     return found
 
 
-def order() -> list[tuple[str, list[tuple[str, bool]]]]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A class of the project's settings, by its dotted path."""
+
+    name: str
+    path: str
+    there: bool
+
+
+def order() -> list[tuple[str, list[Part]]]:
     """What stands in an order that matters: middleware and backends, each with whether it is there."""
     middleware, backends = list(settings.MIDDLEWARE), list(settings.AUTHENTICATION_BACKENDS)
     in_order = sorted(
         _MIDDLEWARE, key=lambda name: middleware.index(name) if name in middleware else len(middleware)
     )
     return [
-        ("Middleware", [(name, name in middleware) for name in in_order]),
-        ("Authentication backends", [(str(name), True) for name in backends]),
+        ("Middleware", [_part(name, name in middleware) for name in in_order]),
+        ("Authentication backends", [_part(str(name), True) for name in backends]),
     ]
+
+
+def _part(dotted: str, there: bool) -> Part:
+    path, _, name = dotted.rpartition(".")
+    return Part(name, path, there)

@@ -33,7 +33,7 @@ class Setting:
     own: bool
     """Whether the project has set it."""
     means: str
-    """What it is for."""
+    """What it is for; empty for a key of a part that is yet to come."""
 
 
 def settings_in_force() -> list[Setting]:

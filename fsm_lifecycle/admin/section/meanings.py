@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -11,7 +12,11 @@ from django.db.models import Model
 
 from fsm_lifecycle.access.codenames import VERBS, codes_of, family, role_codename
 from fsm_lifecycle.access.event import AccessEvent
+from fsm_lifecycle.admin.section.search import full_names
 from fsm_lifecycle.definition import Role
+
+#: Full names by the key of a user, as text.
+Names = Mapping[str, str]
 
 _VERBS = {"add": "create", "view": "read", "change": "change", "delete": "delete"}
 
@@ -52,31 +57,60 @@ class Told:
     notes: list[str]
     """What stands under the sentence, beside the time: the reason, by which road."""
 
+    @property
+    def recorded_at(self) -> datetime:
+        return self.event.recorded_at
 
-def told(event: AccessEvent) -> Told:
-    """What an access event says."""
-    return Told(event, list(_sentence(event)), list(_notes(event)))
+
+def told(events: Iterable[AccessEvent], using: str) -> list[Told]:
+    """What access events say, with the full names that people have today: one statement for all."""
+    events = list(events)
+    names = names_in(events, using)
+    return [Told(event, list(_sentence(event, names)), list(_notes(event, names))) for event in events]
 
 
-def by_whom(event: AccessEvent) -> str:
+def names_in(events: Iterable[AccessEvent], using: str) -> Names:
+    """The full names of everybody whom access events name."""
+    keys: set[str] = set()
+    for event in events:
+        if event.actor_kind in ("user", "agent"):
+            keys.add(event.actor_id)
+        if event.holder_kind == "user":
+            keys.update((event.holder_id, event.delegate_id))
+    return full_names(keys - {""}, using)
+
+
+def by_whom(event: AccessEvent, names: Names) -> str:
     """Who made a change, for the middle of a sentence."""
     if event.actor_kind == "system":
         return f"System, {event.actor_id}"
-    return event.actor_label or (
-        "somebody unknown" if event.actor_kind == "unknown" else f"user {event.actor_id}"
+    if event.actor_kind == "unknown":
+        return event.actor_label or "somebody unknown"
+    return _person(event.actor_label, event.actor_id, names)
+
+
+def _person(label: str, key: str, names: Names) -> str:
+    """A person by the full name of today. Whose name was erased stays without one."""
+    return names.get(key, label) if label else f"user {key}"
+
+
+def _sentence(event: AccessEvent, names: Names) -> Iterator[Part]:
+    who = (
+        "Somebody unknown"
+        if event.actor_kind == "unknown" and not event.actor_label
+        else by_whom(event, names)
     )
-
-
-def _sentence(event: AccessEvent) -> Iterator[Part]:
-    actor = Part(_capital(by_whom(event).replace("System, ", "System: ")), name=True)
-    holder = Part(event.holder_label or f"{event.holder_kind} {event.holder_id}", name=True)
+    actor = Part(f"System: {event.actor_id}" if event.actor_kind == "system" else who, name=True)
+    if event.holder_kind == "user":
+        holder = Part(_person(event.holder_label, event.holder_id, names), name=True)
+    else:
+        holder = Part(event.holder_label or f"group {event.holder_id}", name=True)
+    delegate = Part(_person(event.delegate_label, event.delegate_id, names), name=True)
     what = f"{_what(event)}{_on(event)}"
     if event.action == "delegated":
-        to = Part(event.delegate_label or f"user {event.delegate_id}", name=True)
-        yield from (actor, Part(" let "), to, Part(" act for "), holder, Part(_as(event)))
+        yield from (actor, Part(" let "), delegate, Part(" act for "), holder, Part(_as(event)))
     elif event.action == "undelegated":
-        to = Part(event.delegate_label or f"user {event.delegate_id}", name=True)
-        yield from (Part("End of "), to, Part(" acting for "), holder, Part(_as(event)))
+        yield from (Part("End of "), delegate, Part(" acting for "), holder, Part(_as(event)))
     elif event.action == "expired":
         yield from (Part(f"Grant of {what} to "), holder, Part(" ended"))
     elif event.road == "default":
@@ -87,11 +121,11 @@ def _sentence(event: AccessEvent) -> Iterator[Part]:
         yield from (actor, Part(f" revoked {what} from "), holder)
 
 
-def _notes(event: AccessEvent) -> Iterator[str]:
+def _notes(event: AccessEvent, names: Names) -> Iterator[str]:
     if event.action == "expired":
         yield "its time was over"
     elif event.action == "undelegated":
-        yield f"by {by_whom(event)}"
+        yield f"by {by_whom(event, names)}"
     if event.reason:
         yield f"“{event.reason}”"
     road = {
@@ -144,7 +178,3 @@ def _model(label: str) -> Any:
     except (LookupError, ValueError):
         return None
     return model if hasattr(model, "_lifecycle") else None
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

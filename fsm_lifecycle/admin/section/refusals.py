@@ -6,11 +6,13 @@ Must not know why: the reasons are those that were given then.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from django.contrib.auth import get_user_model
+from django.db import router
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from fsm_lifecycle.admin.section.days import by_day
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.refusal_filter import CODES, SURFACES, RefusalFilter
+from fsm_lifecycle.admin.section.search import full_names
 from fsm_lifecycle.admin.section.seen import Seen, url_of_record
 from fsm_lifecycle.engine.refusals import RefusedAttempt
 from fsm_lifecycle.presentation.badges import Badge, badge
@@ -84,9 +87,11 @@ class RefusalsPage(Page):
     def _rows(self, attempts: Iterable[RefusedAttempt], seen: Seen, models: dict[str, Any]) -> list[Row]:
         attempts = list(attempts)
         records = seen.records((one.model_label, one.object_pk) for one in attempts)
-        return [self._row(one, models.get(one.model_label), records) for one in attempts]
+        keys = {one.actor_id for one in attempts if one.actor_kind in ("user", "agent")}
+        names = full_names(keys, router.db_for_read(get_user_model()))
+        return [self._row(one, models.get(one.model_label), records, names) for one in attempts]
 
-    def _row(self, one: RefusedAttempt, model: Any, records: Any) -> Row:
+    def _row(self, one: RefusedAttempt, model: Any, records: Any, names: Mapping[str, str]) -> Row:
         table = model._lifecycle.table if model is not None else None
         event = table.events.get(one.event) if table is not None else None
         name = str(model._meta.verbose_name) if model is not None else one.model_label
@@ -96,20 +101,22 @@ class RefusalsPage(Page):
             name=f"{name[:1].upper()}{name[1:]}",
             what=str(event.label) if event is not None else one.event,
             state=badge(table, one.state) if table is not None and one.state else None,
-            who=_who(one),
+            who=_who(one, names),
             why=_why(one),
             surface=SURFACES.get(str(one.surface)) or str(one.surface),
             url=url_of_record(self._site, record) if record is not None else "",
         )
 
 
-def _who(one: RefusedAttempt) -> Who:
+def _who(one: RefusedAttempt, names: Mapping[str, str]) -> Who:
     kind = one.actor_kind if one.actor_kind in KINDS else "unknown"
     if kind == "system":
         return Who(kind, one.actor_id)
     if kind == "unknown":
         return Who(kind, "nobody known")
-    return Who(kind, one.actor_label or f"{KINDS[kind].lower()} {one.actor_id}")
+    if not one.actor_label:  # erased
+        return Who(kind, f"{KINDS[kind].lower()} {one.actor_id}")
+    return Who(kind, names.get(str(one.actor_id), one.actor_label))
 
 
 def _why(one: RefusedAttempt) -> list[tuple[str, str]]:

@@ -10,11 +10,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.db import router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.page import Page
+from fsm_lifecycle.admin.section.search import full_names
 from fsm_lifecycle.admin.section.seen import Seen, url_of_record
 from fsm_lifecycle.engine.eligibility import count_eligible, retained, retention_of
 from fsm_lifecycle.engine.legal_hold import LegalHold, release_hold, with_ends
@@ -22,7 +24,7 @@ from fsm_lifecycle.engine.visible_log import owners
 from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.presentation.badges import badge
-from fsm_lifecycle.presentation.people import who_did
+from fsm_lifecycle.presentation.people import Names, names_of, who_did
 
 #: Up to how many records are counted.
 COUNTED: Final = 1000
@@ -88,7 +90,7 @@ class RetentionPage(Page):
             "releasing": self._hold(asked) if asked else None,
             "not_there": bool(asked) and self._hold(asked) is None,
             "gone": gone,
-            "tombstones": [self._tombstone(entry) for entry in gone.rows],
+            "tombstones": self._tombstones(gone.rows),
             "hold_url": self.url("hold"),
         }
 
@@ -107,14 +109,21 @@ class RetentionPage(Page):
 
     def _held(self, holds: Sequence[LegalHold], seen: Seen) -> list[dict[str, Any]]:
         records = seen.records((hold.model_label, hold.object_pk) for hold in holds)
+        keys = [hold.actor_id for hold in holds if hold.actor_kind == "user"]
+        names = full_names(keys, router.db_for_read(get_user_model()))
         found = []
         for hold in holds:
+            by = names.get(hold.actor_id, hold.placed_by) if hold.actor_label else hold.placed_by
             record = records.get((hold.model_label, hold.object_pk))
             url = url_of_record(self._site, record) if record is not None else ""
-            found.append({"hold": hold, "name": kind_of(hold.model_label), "url": url})
+            found.append({"hold": hold, "name": kind_of(hold.model_label), "url": url, "by": by})
         return found
 
-    def _tombstone(self, entry: TransitionLog) -> dict[str, Any]:
+    def _tombstones(self, entries: Sequence[TransitionLog]) -> list[dict[str, Any]]:
+        names = names_of(entries)
+        return [self._tombstone(entry, names) for entry in entries]
+
+    def _tombstone(self, entry: TransitionLog, names: Names) -> dict[str, Any]:
         model = next((one for one in owners() if one._lifecycle.label == entry.model_label), None)
         table = model._lifecycle.table if model is not None else None
         may = self.request.user.has_perm("fsm_lifecycle.view_transitionlog")
@@ -122,7 +131,7 @@ class RetentionPage(Page):
             "entry": entry,
             "name": kind_of(entry.model_label),
             "state": badge(table, entry.from_state) if table is not None and entry.from_state else None,
-            "who": who_did(entry),
+            "who": who_did(entry, names),
             "url": self.url("entry", pk=entry.pk) if may else "",
         }
 

@@ -22,7 +22,7 @@ from fsm_lifecycle.admin.section.direct import direct
 from fsm_lifecycle.admin.section.granting import GrantForm, record_by_key
 from fsm_lifecycle.admin.section.holders import Holders, Holding
 from fsm_lifecycle.admin.section.keyset import slice_of
-from fsm_lifecycle.admin.section.meanings import by_whom, means, role_label, told
+from fsm_lifecycle.admin.section.meanings import by_whom, means, names_in, role_label, told
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.search import name_of
 from fsm_lifecycle.admin.section.seen import Seen, label_of, url_of_record
@@ -202,11 +202,12 @@ class RolesPage(Page):
     def _link(self, rows: list[Holding]) -> None:
         label = label_of(self.model)
         records = Seen(self.request.user).records((label, one.object_pk) for one in rows if one.object_pk)
+        names = names_in((one.event for one in rows if one.event is not None), self.using)
         for one in rows:
             one.record = records.get((label, one.object_pk))
             one.url = url_of_record(self._site, one.record) if one.record is not None else ""
             if one.event is not None:
-                one.by = by_whom(one.event)
+                one.by = by_whom(one.event, names)
 
     def _delegations(self) -> dict[str, Any]:
         """Those that reach roles of this lifecycle."""
@@ -245,7 +246,7 @@ class RolesPage(Page):
             for event in newest
             if event.model_label in ("", self.holders.label) and event.road != "default"
         ]
-        return [told(event) for event in found[:LATEST]]
+        return told(found[:LATEST], self.using)
 
     def _subject(self, on: Any) -> str:
         if isinstance(on, type):

@@ -30,9 +30,11 @@ class SettingsPage(Page):
     http_method_names = ["get", "head", "options"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        keys = settings_in_force()
         return {
             **super().get_context_data(**kwargs),
-            "settings": settings_in_force(),
+            "settings": [one for one in keys if one.means or one.own],
+            "to_come": [one for one in keys if not one.means and not one.own],
             "unknown": unknown_keys(),
             "databases": list(databases(timezone.now())),
             "most": MOST,

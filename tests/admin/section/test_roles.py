@@ -263,7 +263,7 @@ def test_letting_someone_act_and_ending_it(browser: Client, dario: User, texts: 
     answer = browser.post(ON, {"do": "end", "delegation": str(made.pk)}, follow=True)
     assert messages(answer) == ["Dario Greco no longer acts for elena."]
     assert not Delegation.objects.exists()
-    assert "End of Dario" not in texts(answer)
+    assert "End of Dario Greco acting for elena as Approver" in texts(answer)
     again = browser.post(ON, {"do": "end", "delegation": str(made.pk)}, follow=True)
     assert "ended already" in messages(again)[0]
 
@@ -313,8 +313,8 @@ def test_access_events_have_a_page_of_their_own(browser: Client, dario: User, te
     claim_pk = claim.pk
     claim.delete()
     text = texts(browser.get(f"{PAGE}events/"))
-    assert f"System: setup granted Approver on claim {claim_pk} to dario" in text
-    assert f"revoked Approver on claim {claim_pk} from dario" in text
+    assert f"System: setup granted Approver on claim {claim_pk} to Dario Greco" in text
+    assert f"revoked Approver on claim {claim_pk} from Dario Greco" in text
 
 
 @pytest.mark.parametrize("path", ["", "events/", "delegate/"])

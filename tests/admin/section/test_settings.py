@@ -33,7 +33,9 @@ class Loud:
 
 
 def in_force(answer: Any) -> dict[str, tuple[str, bool]]:
-    return {one.key: (one.value, one.own) for one in answer.context["settings"]}
+    return {
+        one.key: (one.value, one.own) for one in (*answer.context["settings"], *answer.context["to_come"])
+    }
 
 
 def test_every_key_with_what_is_in_force(browser: Client, settings: Any) -> None:
