@@ -65,8 +65,8 @@ def test_from_a_scheduler() -> None:
     out, err, code = run("--yes", "--reason", "ten years")
     assert code == 0, err
     assert "Purged: 2; stayed: 0.\n" in out
-    assert "testapp.light: 1 legal holds are in force.\n" in out
-    assert "Removed: 1 refusals whose days are over.\n" in out
+    assert "testapp.light: 1 legal hold is in force.\n" in out
+    assert "Refusals whose days are over: 1 removed.\n" in out
     assert set(Light.objects.all()) == {held, young}
     last = TransitionLog.objects.get(model_label="testapp.light", object_pk=str(old.pk), kind="purged")
     assert (last.reason, last.actor_kind, last.actor_id) == ("ten years", "system", "lifecycle_purge")
@@ -118,7 +118,7 @@ def test_a_dry_run_lists_what_would_go() -> None:
     out, _, code = run("--dry-run")
     assert code == 0
     assert f"testapp.light:{light.pk}\nWould be purged: 1; would stay: 0.\n" in out
-    assert "Would be removed: 1 refusals" in out
+    assert "Refusals whose days are over: 1 would be removed." in out
     assert Light.objects.exists()
     assert RefusedAttempt.objects.exists()
 

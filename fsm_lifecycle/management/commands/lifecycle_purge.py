@@ -170,10 +170,11 @@ class Command(LifecycleCommand):
             self.stdout.write(f"{purged}: {result.done:,}; {stayed}: {result.failed:,}.")
         for label, number in held.items():
             if number:
-                self.stdout.write(f"{label}: {number:,} legal holds are in force.")
+                holds = "legal hold is" if number == 1 else "legal holds are"
+                self.stdout.write(f"{label}: {number:,} {holds} in force.")
         for kind, number in expired.items():
-            gone = "Would be removed" if dry_run else "Removed"
-            self.stdout.write(f"{gone}: {number:,} {kind} whose days are over.")
+            gone = "would be removed" if dry_run else "removed"
+            self.stdout.write(f"{kind.capitalize()} whose days are over: {number:,} {gone}.")
         if result.done and not dry_run and secure_delete.keeps_free_pages(self.using):
             self.stdout.write("Older bytes may remain in free places of the SQLite file. Run VACUUM on it.")
 
