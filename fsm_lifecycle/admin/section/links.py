@@ -15,9 +15,15 @@ def states_link(site: AdminSite, model: Any, request: HttpRequest) -> str:
     admin = site._registry.get(model)
     if admin is None or not admin.has_view_or_change_permission(request):
         return ""
-    binding = model._lifecycle
+    address = list_of_records(site, model)
+    return f"{address}?{quote(model._lifecycle.state_name)}=" if address else ""
+
+
+def list_of_records(site: AdminSite, model: Any) -> str:
+    """The list of a model's records; empty where the admin has none."""
+    if model not in site._registry:
+        return ""
     try:
-        address = reverse(f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        return reverse(f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_changelist")
     except NoReverseMatch:
         return ""
-    return f"{address}?{quote(binding.state_name)}="

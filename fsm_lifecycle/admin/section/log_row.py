@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.contrib.admin.utils import quote
 from django.utils import timezone
 
+from fsm_lifecycle.admin.section.links import list_of_records
 from fsm_lifecycle.admin.section.log_filter import name_of
 from fsm_lifecycle.admin.section.page import url_of
-from fsm_lifecycle.admin.section.seen import Seen, url_of_record
+from fsm_lifecycle.admin.section.seen import Seen
 from fsm_lifecycle.engine.visible_log import Sight, owners
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.ledger.entry import TransitionLog
@@ -44,9 +47,19 @@ class Row:
     """Who approved it, where somebody had to."""
 
     @property
-    def recorded_at(self) -> Any:
+    def recorded_at(self) -> datetime:
         """When it was recorded."""
         return self.entry.recorded_at
+
+    @property
+    def iso(self) -> str:
+        """The same for machines."""
+        return timezone.localtime(self.entry.recorded_at).isoformat()
+
+    @property
+    def clock(self) -> str:
+        """The time of the day. Made here, because a page has many, and templates take their time with them."""
+        return f"{timezone.localtime(self.entry.recorded_at):%H:%M:%S}"
 
     @property
     def is_today(self) -> bool:
@@ -59,6 +72,11 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
     models = {model._lifecycle.label: model for model in owners()}
     records = seen.records((entry.model_label, entry.object_pk) for entry in entries)
     causes = _causes(entries, sight)
+    # One address is looked up for each kind of page, not one for each row.
+    log_url, lists = url_of(site, "log"), {}
+    for record in records.values():
+        if type(record) not in lists:
+            lists[type(record)] = list_of_records(site, type(record))
     made = []
     for entry in entries:
         model = models.get(entry.model_label)
@@ -68,18 +86,25 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
             Row(
                 entry=entry,
                 name=entry.model_label if model is None else name_of(model),
-                url=url_of(site, "entry", pk=entry.pk),
-                record_url="" if record is None else url_of_record(site, record),
+                url=f"{log_url}{entry.pk}/",
+                record_url=_page_of(record, lists),
                 what=what_happened(None if model is None else model._lifecycle, entry),
                 source=_badge(model, entry.from_state),
                 target=_badge(model, entry.to_state),
                 who=who_did(entry),
                 cause=_caused_by(entry, cause),
-                cause_url="" if cause is None else url_of(site, "entry", pk=cause.pk),
+                cause_url="" if cause is None else f"{log_url}{cause.pk}/",
                 approved=_approver(entry),
             )
         )
     return made
+
+
+def _page_of(record: Any, lists: dict[Any, str]) -> str:
+    """The address of a record's own page, from that of its list."""
+    if record is None or not lists[type(record)]:
+        return ""
+    return f"{lists[type(record)]}{quote(record.pk)}/change/"
 
 
 def _causes(entries: Iterable[TransitionLog], sight: Sight) -> dict[str, TransitionLog]:
