@@ -82,6 +82,7 @@ def a_ticket(number: int, by: Any, days_ago: int, told: Iterable[Told]) -> None:
     )
     with acting_as(IMPORT):
         ticket = Ticket.objects.create(
+            pk=number,
             number=number,
             opened_at=at,
             customer=f"Customer {number % 397}",

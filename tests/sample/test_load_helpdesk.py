@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -38,6 +39,18 @@ def test_each_case_becomes_a_ticket_and_each_event_an_entry_with_its_person_and_
     ]
     assert ticket.opened_at == case.events[0].at
     assert ticket.is_closed
+
+
+def test_a_ticket_made_by_hand_finds_a_key_of_its_own(load_helpdesk: Load) -> None:
+    load_helpdesk(limit=5)
+    last = max(Ticket.objects.values_list("pk", flat=True))
+    assert set(Ticket.objects.values_list("pk")) == set(Ticket.objects.values_list("number"))
+
+    fields: Any = Ticket.objects.values("opened_at", "customer", "product", "workgroup").first() or {}
+    codes = dict.fromkeys(["service_level", "service_type", "responsible_section", "support_section"], 1)
+    ticket = Ticket.objects.create(number=9999, **fields, **codes)
+
+    assert ticket.pk > last
 
 
 def test_people_are_made_once_and_cannot_log_in(load_helpdesk: Load) -> None:
