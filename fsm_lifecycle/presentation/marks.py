@@ -1,4 +1,4 @@
-"""Owns the small drawings: one glyph for each tone of a state, and the icons of pages.
+"""Owns the icons of pages, and how they and the glyphs of states stand in one.
 
 Must not know where they stand. Everything here is a constant, so nothing has to be escaped.
 """
@@ -9,21 +9,7 @@ from typing import Final
 
 from django.utils.safestring import SafeString, mark_safe
 
-_RING: Final = '<circle cx="6" cy="6" r="4.25" fill="none" stroke="currentColor" stroke-width="1.5"/>'
-_DISC: Final = '<circle cx="6" cy="6" r="5" fill="currentColor"/>'
-
-#: What is drawn in a square of 12 by 12 for each tone.
-GLYPHS: Final = {
-    "new": _RING,
-    "active": f'{_RING}<path d="M6 1.75a4.25 4.25 0 0 1 0 8.5z" fill="currentColor"/>',
-    "wait": f'{_RING}<path d="M4.75 4.25v3.5M7.25 4.25v3.5" stroke="currentColor" stroke-width="1.4"/>',
-    "alert": (
-        '<path d="M6 1.2 11.3 10.6H.7z" fill="none" stroke="currentColor" stroke-width="1.4" '
-        'stroke-linejoin="round"/><path d="M6 4.6v2.6M6 8.3v1" stroke="currentColor" stroke-width="1.4"/>'
-    ),
-    "done": f'{_DISC}<path d="m3.6 6.1 1.7 1.7 3.1-3.5" fill="none" class="lc-cut" stroke-width="1.5"/>',
-    "stop": f'{_DISC}<path d="M3.5 6h5" fill="none" stroke-width="1.5" class="lc-cut"/>',
-}
+from fsm_lifecycle.diagrams.glyphs import GLYPHS
 
 #: What is drawn in a square of 16 by 16, by stroke.
 ICONS: Final = {

@@ -5,7 +5,7 @@ Asks ``decide()`` for each event and renders what it says. Must not know HTML or
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,8 +53,17 @@ class Panel:
     denied: tuple[Denied, ...]
 
 
-def panel(record: Any, actor: Any, url: Callable[[Event], str], by: Who | None = None) -> Panel:
-    """The head of a record's page for ``actor``. ``by``: who led it to its state, if that is known."""
+def panel(
+    record: Any,
+    actor: Any,
+    url: Callable[[Event], str],
+    by: Who | None = None,
+    events: Collection[Event] | None = None,
+) -> Panel:
+    """The head of a record's page for ``actor``.
+
+    ``by``: who led it to its state, if that is known. ``events``: those that the page has, or all of them.
+    """
     binding = type(record)._lifecycle
     table = binding.table
     value = getattr(record, binding.state_name)
@@ -62,6 +71,8 @@ def panel(record: Any, actor: Any, url: Callable[[Event], str], by: Who | None =
     offered: list[Offered] = []
     denied: list[Denied] = []
     for event in table.events_from(value):
+        if events is not None and event not in events:
+            continue
         decision = record.decide(event, actor=actor)
         if decision.allowed:
             targets = (decision.target,) if decision.target is not None else event.targets

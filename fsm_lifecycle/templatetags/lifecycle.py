@@ -133,22 +133,7 @@ def lifecycle_outlook(outlook: Any) -> dict[str, Any]:
 @register.inclusion_tag("fsm_lifecycle/parts/form.html")
 def lifecycle_form(form: forms.BaseForm) -> dict[str, Any]:
     """The fields of a form, each with its label, help and errors. No ``<form>`` around them."""
-    for name, field in form.fields.items():
-        describe(form, name, field)
     return {"form": form}
-
-
-def describe(form: forms.BaseForm, name: str, field: forms.Field) -> None:
-    """Tie help and errors to the input for screen readers, where Django does not (before 5.2 for help alone)."""
-    bound = form[name]
-    told = []
-    if field.help_text:
-        told.append(f"{bound.auto_id}_helptext")
-    if bound.errors:
-        told.append(f"{bound.auto_id}_error")
-        field.widget.attrs["aria-invalid"] = "true"
-    if told and bound.auto_id:
-        field.widget.attrs["aria-describedby"] = " ".join(told)
 
 
 def _badge(state: Any, of: Any) -> Badge | None:

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from fsm_lifecycle import System
 from fsm_lifecycle.admin import LifecycleAdmin, LifecycleSection
+from fsm_lifecycle.admin.model_admin import record_page
 from fsm_lifecycle.presentation.asking import raw_arguments
 from tests.admin.people import client_of, staff
 from tests.testapp.models import Document, Expense, Light, Treaty
@@ -117,3 +118,21 @@ def test_the_sidebar_lists_what_a_person_may_open(browser: Client) -> None:
     html = outsider.get(reverse("desk:index")).content.decode()
     assert "/desk/lifecycle/" not in html
     assert "Lights" in html
+
+
+def test_a_person_with_one_page_finds_the_way_to_it() -> None:
+    client = client_of(staff("rita", "fsm_lifecycle.view_refusedattempt"))
+    html = client.get(reverse("desk:index")).content.decode()
+    assert 'href="/desk/lifecycle/refusals/' in html
+    page = client.get(reverse("desk:lifecycle_refusals")).content.decode()
+    assert 'href="/desk/lifecycle/"' not in page
+
+
+def test_an_event_that_an_admin_does_not_offer_is_no_button(rf: Any) -> None:
+    light = Light.objects.create()
+    site = AdminSite(name="desk")
+    model_admin = OneEvent(Light, site)
+    request = rf.get("/")
+    request.user = staff("root", is_superuser=True)
+    shown = record_page.context(model_admin, request, light)["lifecycle_panel"]
+    assert [one.name for one in shown.offered] == ["switch_on"]

@@ -30,6 +30,9 @@ from fsm_lifecycle.presentation.outlook import outlook
 if TYPE_CHECKING:
     from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
 
+#: So many records are listed under one reason.
+LISTED = 20
+
 CHANGED = "Changed by someone else since the page was made."
 GONE = "No longer there, or not for you to see."
 

@@ -162,7 +162,7 @@ class _Page:
             f"admin/fsm_lifecycle/record/{name}.html",
             {
                 **admin.admin_site.each_context(self.request),
-                "title": f"{self.event.label}: {kind} {record.pk}",
+                "title": f"{self.event.label}: {self._name()}",
                 "opts": admin.opts,
                 "media": admin.media,
                 "record": record,

@@ -172,7 +172,7 @@ class LifecycleAdmin(RecordRights):
         try:
             return super().delete_view(request, object_id, extra_context)
         except LifecycleError as error:  # a legal hold, or somebody else was faster
-            messages.error(request, f"{error} Nothing was deleted.")
+            messages.error(request, _not_deleted(error))
             return HttpResponseRedirect(self.url("change", object_id))
 
     def response_action(
@@ -184,7 +184,7 @@ class LifecycleAdmin(RecordRights):
             with transaction.atomic(using=queryset.db):  # all of them, with Django's notes on them, or none
                 return super().response_action(request, queryset, *args, **kwargs)
         except LifecycleError as error:
-            messages.error(request, f"{error} Nothing was deleted.")
+            messages.error(request, _not_deleted(error))
             return HttpResponseRedirect(request.get_full_path())
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -206,3 +206,9 @@ def _action(event: Event) -> Callable[..., HttpResponseBase | None]:
     label = str(event.label).replace("%", "%%")
     fire.short_description = f"{label}: selected %(verbose_name_plural)s"  # type: ignore[attr-defined]
     return fire
+
+
+def _not_deleted(error: LifecycleError) -> str:
+    """What is said when a deletion was refused; some refusals say themselves that nothing was done."""
+    words = str(error)
+    return words if "Nothing was deleted." in words else f"{words} Nothing was deleted."

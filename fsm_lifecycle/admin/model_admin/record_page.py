@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.utils import quote
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
 
@@ -46,7 +47,9 @@ def context(admin: LifecycleAdmin, request: HttpRequest, shown_record: Any) -> d
     )
     by = next((item.who for item in items if item.target), None)
     steps = _steps(record)
-    shown = panel(record, request.user, lambda event: admin.url("event", object_id, event.name), by)
+    shown = panel(
+        record, request.user, lambda event: admin.url("event", object_id, event.name), by, admin.events()
+    )
     return {
         "lifecycle_panel": shown,
         "lifecycle_history": items,
@@ -105,7 +108,7 @@ def entry_url(admin: LifecycleAdmin, request: HttpRequest) -> Any:
     may = request.user.has_perm("fsm_lifecycle.view_transitionlog")
 
     def url(entry: TransitionLog) -> str:
-        if not may:
+        if not may or not _in_section(entry):
             return ""
         try:
             return url_of(admin.admin_site, "entry", pk=entry.pk)
@@ -117,9 +120,14 @@ def entry_url(admin: LifecycleAdmin, request: HttpRequest) -> Any:
 
 def log_url(admin: LifecycleAdmin, request: HttpRequest, record: Any) -> str:
     """The log, filtered to one record, where the user may open it."""
-    if not request.user.has_perm("fsm_lifecycle.view_transitionlog"):
+    if not request.user.has_perm("fsm_lifecycle.view_transitionlog") or not _in_section(record):
         return ""
     try:
         return f"{url_of(admin.admin_site, 'log')}?model={admin.binding.label}&record={record.pk}"
     except NoReverseMatch:
         return ""
+
+
+def _in_section(row: Any) -> bool:
+    """Whether the section shows the database a row is in: it shows the default one."""
+    return row._state.db in (None, DEFAULT_DB_ALIAS)

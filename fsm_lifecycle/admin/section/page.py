@@ -69,7 +69,7 @@ class Page(TemplateView):
         return {
             **site.each_context(self.request),
             "title": self.title,
-            "section_url": url_of(site, self.pages[0].name),
+            "section_url": tabs[0]["url"] if tabs else "",
             "site": site,
             "tabs": tabs,
             "trail": self.trail(),

@@ -90,9 +90,10 @@ class LifecycleSection:
 
     def _entry(self, request: HttpRequest) -> dict[str, Any] | None:
         """The section as the admin's index and sidebar list an app."""
-        shown = [page for page in self.pages if page.name in self.SIDEBAR and page.allows(request.user)]
-        if not shown:
+        tabs = [page for page in self.pages if page.tab and page.allows(request.user)]
+        if not tabs:
             return None
+        shown = [page for page in tabs if page.name in self.SIDEBAR] or tabs[:1]
         return {
             "name": "Lifecycle",
             "app_label": "lifecycle",
