@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.contrib.admin import AdminSite
 from django.core.management import get_commands
 
+from fsm_lifecycle.admin import LifecycleSection
+from fsm_lifecycle.admin.section.page import Page
 from tests.docsapp.page import blocks
 
 pytestmark = pytest.mark.once
@@ -86,6 +89,26 @@ def test_the_page_on_checks_names_every_check() -> None:
     found = {name for path in package for name in re.findall(r"\b[EW]\d{3}\b", path.read_text())}
     assert told == sorted(told, key=lambda name: name[1:])
     assert set(told) == found
+
+
+def test_the_page_on_the_admin_names_every_page_with_its_permission() -> None:
+    text = (ROOT / "docs" / "admin-developers.md").read_text()
+    told = re.findall(r"^\|[^|]*\| `lifecycle/(.*?)` \| `lifecycle_(\w+)` \| `(\w+)` \|$", text, re.MULTILINE)
+    shown = {
+        (re.sub(r"<.*?>", "<>", path), name, f"fsm_lifecycle.{permission}") for path, name, permission in told
+    }
+    pages = {(re.sub(r"<.*?>", "<>", page.route), page.name, page.permission) for page in section_pages()}
+    assert shown == pages
+
+
+def section_pages() -> tuple[type[Page], ...]:
+    return LifecycleSection(AdminSite()).pages
+
+
+def test_the_pictures_of_the_readme_are_there() -> None:
+    named = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
