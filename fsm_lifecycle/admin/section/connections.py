@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fsm_lifecycle.admin.section.log_filter import name_of
+from fsm_lifecycle.definition.effects import Connection
 from fsm_lifecycle.definition.member import in_words
 from fsm_lifecycle.registry import lifecycles
 
@@ -41,21 +42,27 @@ def connections(model: Any) -> list[Link]:
     return own + [link for link in _links() if link.target is model and link.source is not model]
 
 
+def fired_by(connection: Connection) -> tuple[Any, str]:
+    """The model whose event is fired, ``None`` where that is not known, and the event in words."""
+    wanted = connection.model.lower()
+    target: Any = next((model for model in lifecycles() if model._meta.label_lower == wanted), None)
+    fired = None if target is None else target._lifecycle.table.events.get(connection.event)
+    label = str(fired.label) if fired is not None else in_words(connection.event)
+    if target is None:
+        return None, f"{label} on {connection.model or 'another record'}"
+    return target, f"{name_of(target)}: {label}"
+
+
 def _links() -> Iterator[Link]:
-    known = {model._meta.label_lower: model for model in lifecycles()}
-    for model in known.values():
+    for model in lifecycles():
         for event, effect in model._lifecycle.table.effects():
-            told = effect.connection
-            if told is None:
+            if effect.connection is None:
                 continue
-            target: Any = known.get(told.model.lower())
-            fired = None if target is None else target._lifecycle.table.events.get(told.event)
-            label = str(fired.label) if fired is not None else in_words(told.event)
-            elsewhere = f"{label} on {told.model or 'another record'}"
+            target, label = fired_by(effect.connection)
             yield Link(
                 source=model,
                 source_label=f"{name_of(model)}: {event.label}",
                 target=target,
-                target_label=f"{name_of(target)}: {label}" if target else elsewhere,
-                refused=_REFUSED[told.on_failure].format(name=str(model._meta.verbose_name)),
+                target_label=label,
+                refused=_REFUSED[effect.connection.on_failure].format(name=str(model._meta.verbose_name)),
             )

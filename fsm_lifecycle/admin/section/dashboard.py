@@ -89,7 +89,9 @@ class DashboardPage(Page):
             longest_for=oldest(longest, timezone.now()),
             latest=self._latest(seen),
             log_url=self.url("log"),
-            seal=seal_in_words(counted),
+            seal=seal_in_words(counted)
+            if self.request.user.has_perm("fsm_lifecycle.view_checkpoint")
+            else None,
             ledger_url=self.url_if_allowed("ledger"),
             counts_age=counts_age(counted, all(one.population.counted for one in listed)),
             **kwargs,

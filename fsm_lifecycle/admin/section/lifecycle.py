@@ -14,7 +14,7 @@ from django.urls import register_converter
 
 from fsm_lifecycle import diagrams
 from fsm_lifecycle.admin.section import charts
-from fsm_lifecycle.admin.section.connections import connections
+from fsm_lifecycle.admin.section.connections import connections, fired_by
 from fsm_lifecycle.admin.section.daily import weekly
 from fsm_lifecycle.admin.section.dashboard import counts_age
 from fsm_lifecycle.admin.section.links import states_link
@@ -68,6 +68,20 @@ def model_of(label: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """One effect of an event."""
+
+    code: str
+    """Its name; empty where it fires another event."""
+    note: str
+    """What has to be said of it."""
+    fires: str = ""
+    """The event that it fires: ``Contract: Activate``."""
+    model: str | None = None
+    """The label of that event's model, where it was said."""
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """One event in the table."""
 
@@ -78,8 +92,7 @@ class Told:
     sources: tuple[Badge, ...]
     targets: tuple[Badge, ...]
     guards: tuple[str, ...]
-    effects: tuple[tuple[str, str], ...]
-    """The name of each and what has to be said of it."""
+    effects: tuple[Result, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,8 @@ class LifecyclePage(Page):
             "all_states": [badge(table, state) for state in table.states.values()],
             "events": [told(event, table) for event in table.events.values()],
             "transitions": len(table.transitions),
+            "compensates": any(event.compensating for event in table.events.values()),
+            "section": self.url("dashboard"),
             "roles": [str(role.label) for role in table.roles.values()],
             "rights": matrix(model) if table.roles else [],
             "roles_url": self._roles_url(),
@@ -192,17 +207,13 @@ def told(event: Event, table: Any) -> Told:
     )
 
 
-def _effect(effect: Effect) -> tuple[str, str]:
-    notes = [
-        word
-        for holds, word in (
-            (effect.after_commit, "after commit"), (effect.retry, "tried again"), (effect.outside, "outside"),
-        )
-        if holds
-    ]  # fmt: skip
-    if effect.connection is not None:
-        return "", ", ".join([str(effect.label), *notes])
-    return effect.name, ", ".join(notes)
+def _effect(effect: Effect) -> Result:
+    facts = {"after commit": effect.after_commit, "tried again": effect.retry, "outside": effect.outside}
+    notes = ", ".join(word for word, holds in facts.items() if holds)
+    if effect.connection is None:
+        return Result(effect.name, notes)
+    target, label = fired_by(effect.connection)
+    return Result("", notes, label, None if target is None else target._meta.label_lower)
 
 
 def _shares(people: Population, *, many: bool) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def test_the_table_in_words_and_as_a_drawing(browser: Client, texts: Texts) -> N
     assert "Pay Sent Overdue Paid Not in the future none" in text
     assert "Refund compensating Paid Cancelled none none" in text
     assert "post_to_ledger email_client , after commit" in text
+    assert "Dotted lines" in text
     assert 'class="lc-graph' in answer.content.decode()
     assert "No roles" in text
 
@@ -201,6 +202,11 @@ def test_connections_in_both_directions(browser: Client, texts: Texts) -> None:
     assert [link.source_label for link in connections(Contract)] == ["Order: Place", "Order: Finish"]
     assert connections(Invoice) == []
     assert "Order: Place fires Contract: Activate" in texts(browser.get(f"{PAGE}testapp.contract/"))
+    answer = browser.get(f"{PAGE}testapp.order/")
+    assert (
+        'Fires <a href="/admin/lifecycle/testapp.contract/">Contract: Activate</a>' in answer.content.decode()
+    )
+    assert "Dotted lines" not in texts(answer)
 
 
 def test_earlier_versions_say_what_changed(browser: Client, texts: Texts) -> None:
