@@ -17,6 +17,9 @@ from fsm_lifecycle.presentation.opened import Opened
 from fsm_lifecycle.presentation.panel import panel
 from fsm_lifecycle.presentation.timeline import history
 
+#: Up to so many states the diagram is unfolded from the start.
+UNFOLDED = 12
+
 
 class LifecycleDetailView(RecordPage):
     """One record. ``history_length``: how many entries are shown at once."""
@@ -46,6 +49,7 @@ class LifecycleDetailView(RecordPage):
             newest=bool(below),
             footer=presented.footer(record, items),
             path=presented.path(record, taken),
+            diagram_open=len(self.table.states) <= UNFOLDED,
             diagram=presented.diagram(record, taken, [one.name for one in shown.offered]),
             update_url=self.address("update", record) if self.may(CRUD.UPDATE, record) else "",
             delete_url=self.address("delete", record) if self.may(CRUD.DELETE, record) else "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 
 #: Set by the server, whatever a form declares.
 PROVENANCE: Final = "created_by"
@@ -27,6 +28,11 @@ class LifecycleForm(forms.ModelForm):  # type: ignore[type-arg]
             del self.fields[name]
         for field in self.fields.values():
             _help_the_browser(field)
+
+    def get_initial_for_field(self, field: forms.Field, field_name: str) -> Any:
+        """As Django's; nothing is shown as nothing, and not as JSON's ``null``."""
+        value = super().get_initial_for_field(field, field_name)
+        return InvalidJSONInput("") if value is None and isinstance(field, forms.JSONField) else value
 
 
 def _help_the_browser(field: forms.Field) -> None:
