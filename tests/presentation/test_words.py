@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from fsm_lifecycle.diagrams.glyphs import GLYPHS
 from fsm_lifecycle.presentation.durations import in_words
-from fsm_lifecycle.presentation.marks import GLYPHS, ICONS, glyph, icon
+from fsm_lifecycle.presentation.marks import ICONS, glyph, icon
 from fsm_lifecycle.presentation.opened import Opened
 from tests.testapp.models import Invoice
 
