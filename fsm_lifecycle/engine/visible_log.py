@@ -123,7 +123,7 @@ def _visible(model: type[Model], user: Any, using: str) -> QuerySet[Any]:
 
 
 def _of_records(model: Any, user: Any, connection: BaseDatabaseWrapper) -> QuerySet[Any]:
-    keys = _visible(model, user, connection.alias).order_by().values_list(_KeyText(model))
+    keys = _visible(model, user, connection.alias).order_by().values_list(KeyText(model))
     entries = TransitionLog.objects.using(connection.alias).filter(model_label=model._lifecycle.label)
     return entries.filter(object_pk__in=keys).order_by().values("pk")
 
@@ -149,7 +149,7 @@ def _of_entry(model: Any, user: Any, connection: BaseDatabaseWrapper) -> When:
     return When(here, then=Exists(records.filter(pk=named)))
 
 
-class _KeyText(Func):
+class KeyText(Func):
     """A record's key as the text that entries name it by."""
 
     output_field = TextField()

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 
 from fsm_lifecycle.access import stores
 from fsm_lifecycle.admin.section.moment_field import MomentField
@@ -34,15 +35,15 @@ CODES: Final = {
     "guard_error": "Guard broke",
     "unknown_event": "No such event",
 }
-#: Through what somebody asked.
+#: Through what somebody asked, in words for the middle of a sentence.
 SURFACES: Final = {
-    "code": "Code",
-    "admin": "Admin",
-    "pages": "Pages",
-    "api": "REST API",
-    "agent": "Agent",
+    "code": "code",
+    "admin": "the admin",
+    "pages": "the pages",
+    "api": "the REST API",
+    "agent": "an agent",
     "mcp": "MCP",
-    "command": "Command",
+    "command": "a command",
 }
 _NAMESAKES: Final = 20
 
@@ -56,7 +57,12 @@ class RefusalFilter(forms.Form):
     code = forms.ChoiceField(label="Why", required=False, choices=[("", "Any reason"), *CODES.items()])
     actor = forms.CharField(label="Who", required=False, max_length=150)
     surface = forms.ChoiceField(
-        label="Through", required=False, choices=[("", "Any surface"), *SURFACES.items()]
+        label="Through",
+        required=False,
+        choices=[
+            ("", "Any surface"),
+            *((name, capfirst(words)) for name, words in SURFACES.items()),
+        ],
     )
     since = MomentField(label="From")
     until = MomentField(label="To", end=True)

@@ -123,11 +123,16 @@ def _why(one: RefusedAttempt) -> list[tuple[str, str]]:
     """Every reason. The stored list is what the code of that time wrote, so nothing is taken for granted."""
     found = one.denials if isinstance(one.denials, list) else []
     reasons = [
-        (str(denial.get("code") or ""), str(denial.get("reason") or ""))
-        for denial in found
-        if isinstance(denial, dict)
+        (_label(denial), str(denial.get("reason") or "")) for denial in found if isinstance(denial, dict)
     ]
-    return [(CODES.get(code, code), reason) for code, reason in reasons or [(one.code, one.reason)]]
+    return reasons or [(CODES.get(str(one.code), str(one.code)), one.reason)]
+
+
+def _label(denial: dict[str, Any]) -> str:
+    """What a reason is called; an argument by the field that it is about."""
+    code, name = str(denial.get("code") or ""), str(denial.get("name") or "")
+    label = CODES.get(code, code)
+    return f"{label}: {name.replace('_', ' ')}" if code == "invalid_arguments" and name else label
 
 
 def _summary(attempts: QuerySet[Any]) -> dict[str, Any]:

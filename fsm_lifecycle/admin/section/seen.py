@@ -11,15 +11,14 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import ValidationError
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Func, Model, Q, QuerySet, TextField
+from django.db.models import Model, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from fsm_lifecycle.access import branches, policy
 from fsm_lifecycle.access.visibility import visible
 from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.definition import CRUD
-from fsm_lifecycle.exact_text import exact_collation
+from fsm_lifecycle.engine.visible_log import KeyText
 from fsm_lifecycle.registry import lifecycles
 
 _LARGEST = 2**63 - 1
@@ -59,7 +58,7 @@ class Seen:
         if rights.allows(CRUD.READ):
             return here
         records = visible(QuerySet(model, using=using), self.user)
-        return here & Q(object_pk__in=records.order_by().values_list(_KeyText(model)))
+        return here & Q(object_pk__in=records.order_by().values_list(KeyText(model)))
 
     def records(self, places: Iterable[Place]) -> Mapping[Place, Any]:
         """The records at these places that are there and may be read: one statement for each model."""
@@ -76,22 +75,6 @@ class Seen:
             for record in visible(rows.filter(pk__in=keys), self.user):
                 found[label_of(model), key_text(record.pk)] = record
         return found
-
-
-class _KeyText(Func):
-    """A record's key as the text that entries name it by."""
-
-    output_field = TextField()
-
-    def __init__(self, model: type[Model]) -> None:
-        super().__init__(F("pk"))
-        self.model = model
-
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
-        sql, params = compiler.compile(self.source_expressions[0])
-        text = branches.as_text(connection, branches.key_field(self.model), sql)
-        collation = exact_collation(connection)
-        return f"{text} COLLATE {collation}" if collation else text, list(params) * text.count(sql)
 
 
 def label_of(model: Any) -> str:

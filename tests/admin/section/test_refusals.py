@@ -41,7 +41,7 @@ def test_every_reason_is_there_with_who_and_through_what(browser: Client, texts:
         "Not from this state",
         "Today,",
         "dario",
-        "through Code",
+        "through code",
         f"Claim {claim.pk}",
     ):
         assert words in text
