@@ -16,7 +16,7 @@ from fsm_lifecycle.registry import lifecycles
 
 _REFUSED: Final = {
     "rollback": "If that is refused, the {name} stays where it is.",
-    "log": "If that is refused, the {name} moves all the same, and the refusal is put down.",
+    "log": "If that is not allowed, the {name} moves without it.",
     "retry": "Tried again later if refused.",
 }
 

@@ -196,7 +196,7 @@ def test_connections_in_both_directions(browser: Client, texts: Texts) -> None:
         (
             "Order: Finish",
             "Contract: End",
-            "If that is refused, the order moves all the same, and the refusal is put down.",
+            "If that is not allowed, the order moves without it.",
         ),
     ]
     assert [link.source_label for link in connections(Contract)] == ["Order: Place", "Order: Finish"]
