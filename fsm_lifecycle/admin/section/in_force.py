@@ -137,7 +137,7 @@ def _days(value: Any) -> str | None:
 
 
 def _kept(days: float | None) -> str:
-    return "for ever" if days is None else f"{days:g} days"
+    return "for ever" if days is None else f"{days:g} day{'' if days == 1 else 's'}"
 
 
 def _size(value: Any) -> str | None:

@@ -111,6 +111,12 @@ def _sentence(event: AccessEvent, names: Names) -> Iterator[Part]:
         yield from (actor, Part(" let "), delegate, Part(" act for "), holder, Part(_as(event)))
     elif event.action == "undelegated":
         yield from (Part("End of "), delegate, Part(" acting for "), holder, Part(_as(event)))
+    elif event.group_label and not event.role and not event.permission:
+        verb, way = ("added", "to") if event.action == "granted" else ("took", "from")
+        if event.action == "expired":
+            yield from (Part("The membership of "), holder, Part(f" in the group {event.group_label} ended"))
+        else:
+            yield from (actor, Part(f" {verb} "), holder, Part(f" {way} the group {event.group_label}"))
     elif event.action == "expired":
         yield from (Part(f"Grant of {what} to "), holder, Part(" ended"))
     elif event.road == "default":
@@ -128,8 +134,12 @@ def _notes(event: AccessEvent, names: Names) -> Iterator[str]:
         yield f"by {by_whom(event, names)}"
     if event.reason:
         yield f"“{event.reason}”"
+    own = (
+        f"{event.model_label}:{event.role}"  # the group that was made for the role: nobody has to know of it
+    )
+    if event.role and event.group_label not in ("", own) and event.holder_kind == "user":
+        yield f"through the group {event.group_label}"
     road = {
-        "membership": "through a group’s members",
         "permission": "as a permission",
         "object": "by guardian",
         "deletion": "with what was deleted",
@@ -144,7 +154,7 @@ def _what(event: AccessEvent) -> str:
         return role_label(event.model_label, event.role)
     if event.permission:
         return f"the permission {event.permission}"
-    return f"membership of {event.group_label}" if event.group_label else "everything"
+    return "everything"
 
 
 def _on(event: AccessEvent) -> str:

@@ -112,6 +112,9 @@ def test_a_filter_that_cannot_be_read_shows_nothing_and_says_why(
     refused(Claim.objects.create(), "pay", System("night job"))
     answer = browser.get(PAGE, query)
     assert answer.status_code == 200
+    for field in answer.context["filter"]:
+        for error in field.errors:
+            assert f"{field.label}: {error}" in texts(answer)
     assert answer.context["filter"].errors
     assert "The filter cannot be read" in texts(answer)
     assert not answer.context["days"]

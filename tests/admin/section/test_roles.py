@@ -338,3 +338,18 @@ def test_a_post_needs_the_token(root: User, dario: User) -> None:
 def test_any_lifecycle_may_be_asked_for(browser: Client, on: str) -> None:
     assert browser.get(PAGE, {"on": on}).status_code == 200
     assert browser.post(f"{PAGE}?on=testapp.duty", {"do": "grant", "role": "x"}).status_code == 200
+
+
+def test_groups_that_gain_and_lose_people_are_told_in_words(browser: Client, dario: User, texts: Any) -> None:
+    office = Group.objects.create(name="Second-level support")
+    dario.groups.add(office)
+    dario.groups.remove(office)
+    grant_role(office, "auditor", on=Claim, by=SETUP)
+    dario.groups.add(office)
+    text = texts(browser.get(f"{PAGE}events/"))
+    assert "added Dario Greco to the group Second-level support" in text
+    assert "took Dario Greco from the group Second-level support" in text
+    assert "granted Auditor on all claims to Second-level support" in text
+    assert (
+        "granted Auditor on all claims to Dario Greco no end through the group Second-level support" in text
+    )
