@@ -6,6 +6,7 @@ Everything is read off the table. Must not know HTML.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,17 @@ class Outlook:
     """What reaches outside and cannot be called back, a sentence each."""
 
 
-def outlook(binding: Binding, event: Event, record: Any = None, target: State | None = None) -> Outlook:
-    """What ``event`` will do to ``record``, or to many records without one. ``target``: where it leads, if known."""
+def outlook(
+    binding: Binding,
+    event: Event,
+    record: Any = None,
+    target: State | None = None,
+    states: Collection[str] | None = None,
+) -> Outlook:
+    """What ``event`` will do to ``record``, or to many records without one.
+
+    ``target``: where it leads, if known. ``states``: those of the many records, by default all that it may leave.
+    """
     table, kind = binding.table, str(binding.model._meta.verbose_name)
     at_once = [
         Line(_becomes(table, event, kind, target), "tick"),
@@ -60,7 +70,10 @@ def outlook(binding: Binding, event: Event, record: Any = None, target: State | 
         if effect.outside:
             irrevocable.append(line.text)
     return Outlook(
-        tuple(at_once), tuple(afterwards), _undo(table, event, record, binding), tuple(irrevocable)
+        tuple(at_once),
+        tuple(afterwards),
+        _undo(table, event, _left(event, binding, record, states)),
+        tuple(irrevocable),
     )
 
 
@@ -111,15 +124,26 @@ def _described(effect: Effect, record: Any) -> str:
     return str(effect.label)
 
 
-def _undo(table: Table, event: Event, record: Any, binding: Binding) -> str:
-    sources = [getattr(record, binding.state_name)] if record is not None else list(event.sources)
+def _left(event: Event, binding: Binding, record: Any, states: Collection[str] | None) -> list[str]:
+    """The states that are left: the record's, or those of many that the event can leave."""
+    if record is not None:
+        return [getattr(record, binding.state_name)]
+    sources = [str(source) for source in event.sources]
+    return [source for source in sources if states is None or source in states] or sources
+
+
+def _undo(table: Table, event: Event, sources: list[str]) -> str:
     targets = list(event.targets)
     if all(source == target for source in sources for target in targets):
         return "The state stays as it is, so there is nothing to undo. The log keeps the entry."
     for back in table.events.values():
-        if back.name != event.name and set(targets) <= set(back.sources) and set(sources) & set(back.targets):
-            to = next(source for source in sources if source in back.targets)
-            return f"Yes. {back.label} leads back to {_label(table, to)}. The log keeps both."
+        if (
+            back.name != event.name
+            and set(targets) <= set(back.sources)
+            and set(sources) <= set(back.targets)
+        ):
+            to = _listed([_label(table, source) for source in sources], "or")
+            return f"Yes. {back.label} leads back to {to}. The log keeps both."
     if all(
         source == target or source in table.reachable_from(target) for source in sources for target in targets
     ):

@@ -110,6 +110,14 @@ def test_what_it_fires_elsewhere_says_what_a_refusal_there_means() -> None:
     ]
 
 
+def test_for_many_only_their_own_states_count() -> None:
+    binding: Any = Binding
+    finish = Binding.table.events["finish"]
+    assert outlook(binding, finish, states={"open"}).undo.startswith("Yes. Reopen leads back to Open.")
+    assert outlook(binding, finish, states={"waiting"}).undo.startswith("Not by one event")
+    assert outlook(binding, finish).undo.startswith("Not by one event")
+
+
 def test_a_branch_names_every_state_it_may_lead_to() -> None:
     assert texts(of("sort", "new").at_once)[0] == "The case becomes Waiting or Open, as the rules decide."
 

@@ -214,7 +214,7 @@ def _ask(
             for state, number in sorted(counted.items())
         ],
         targets=[badge(admin.binding.table, target) for target in event.targets],
-        outlook=outlook(admin.binding, event),
+        outlook=outlook(admin.binding, event, states=counted.keys()),
         action=admin.url("bulk", event.name),
     )
 

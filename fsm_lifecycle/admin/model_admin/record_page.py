@@ -45,7 +45,8 @@ def context(admin: LifecycleAdmin, request: HttpRequest, shown_record: Any) -> d
     items, more = history(
         record, admin.opened(request, record), limit=admin.history_length, url=entry_url(admin, request)
     )
-    by = next((item.who for item in items if item.target), None)
+    # Who led it to its state, not who let it stay there.
+    by = next((item.who for item in items if item.target and item.source != item.target), None)
     steps = _steps(record)
     shown = panel(
         record, request.user, lambda event: admin.url("event", object_id, event.name), by, admin.events()
