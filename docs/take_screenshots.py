@@ -32,8 +32,6 @@ FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <match target="pattern"><test name="family"><string>Segoe UI</string></test>
 <edit name="family" mode="assign" binding="strong"><string>Roboto</string></edit></match></fontconfig>
 """
-TALLEST = 1600
-"""A picture of a longer page ends there."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,8 @@ class Picture:
     who: str = "demo"
     dark: bool = False
     phone: bool = False
+    tall: int = 1400
+    """A picture of a longer page ends there."""
     typed: tuple[tuple[str, str], ...] = ()
     """What is typed before, by label."""
 
@@ -63,7 +63,7 @@ def pictures(ticket: int, resolved: int, invoice: int) -> Iterator[Picture]:
     main = (
         Picture("record", f"{of_ticket}/change/", "anna"),
         Picture("dashboard", "/admin/lifecycle/"),
-        Picture("lifecycle", "/admin/lifecycle/helpdesk.ticket/"),
+        Picture("lifecycle", "/admin/lifecycle/helpdesk.ticket/", tall=1480),
         Picture("log", "/admin/lifecycle/log/"),
         Picture("ledger", "/admin/lifecycle/ledger/"),
     )
@@ -175,7 +175,7 @@ def take(picture: Picture, browser: Browser, address: str) -> None:
         page.get_by_label(label).fill(text)
     tall = int(page.evaluate("() => document.documentElement.scrollHeight"))
     page.set_viewport_size(
-        {"width": PHONE if picture.phone else DESKTOP, "height": min(max(tall, 400), TALLEST)}
+        {"width": PHONE if picture.phone else DESKTOP, "height": min(max(tall, 400), picture.tall)}
     )
     page.screenshot(path=picture.file)
     context.close()

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.site import Site, prepared, serving
 from tests.browser.visitor import Windows
+
+# A machine that runs the other tests beside these takes its time.
+expect.set_options(timeout=15_000)
 
 
 # Of the package, not of the session: while Playwright lives, an event loop runs in this thread, and Django's ORM and

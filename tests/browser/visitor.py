@@ -42,7 +42,7 @@ class Windows:
             java_script_enabled=javascript,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         if username:
             session = self.site.made.sessions[username]
             context.add_cookies([{"name": "sessionid", "value": session, "url": self.site.url}])
