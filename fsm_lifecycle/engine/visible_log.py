@@ -92,8 +92,9 @@ class Sight:
         return found.filter(Case(*cases, default=Value(False), output_field=BooleanField()))
 
 
-def sight(user: Any, using: str = "default") -> Sight:
-    """What of the log a user sees."""
+def sight(user: Any, using: str | None = None) -> Sight:
+    """What of the log a user sees. ``using``: where the log is; by default, where it is read from."""
+    using = using or TransitionLog.objects.db
     if user.has_perm(ALL_ENTRIES):
         return Sight(True, frozenset(), (), False, user)
     wide: set[str] = set()
