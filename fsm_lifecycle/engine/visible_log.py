@@ -47,7 +47,7 @@ from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
 from fsm_lifecycle.registry import lifecycles
 
 #: So many records at most are taken for few.
-FEW: Final = 2000
+FEW: Final = 500
 
 ALL_ENTRIES: Final = "fsm_lifecycle.view_all_entries"
 
