@@ -47,6 +47,8 @@ class Picture:
     """A picture of a longer page ends there."""
     typed: tuple[tuple[str, str], ...] = ()
     """What is typed before, by label."""
+    chosen: str = ""
+    """The action that is chosen for all records of a list, and not run."""
 
     @property
     def file(self) -> Path:
@@ -76,7 +78,7 @@ def pictures(ticket: int, resolved: int, invoice: int) -> Iterator[Picture]:
     yield Picture("event", f"{of_ticket}/event/resolve/", "anna", typed=solution)
     yield Picture("event", f"{of_ticket}/event/resolve/", "anna", typed=solution, phone=True)
     yield Picture("invoice-event", f"/admin/billing/invoice/{invoice}/event/send_invoice/", "clara")
-    yield Picture("list", "/admin/helpdesk/ticket/", "sergio")
+    yield Picture("list", "/admin/helpdesk/ticket/?state=resolved", "sergio", chosen="fire_close")
     yield Picture("roles", "/admin/lifecycle/roles/", "sergio")
     yield Picture("refusals", "/admin/lifecycle/refusals/", "sergio")
     yield Picture("retention", "/admin/lifecycle/retention/")
@@ -173,6 +175,9 @@ def take(picture: Picture, browser: Browser, address: str) -> None:
         return
     for label, text in picture.typed:
         page.get_by_label(label).fill(text)
+    if picture.chosen:
+        page.locator("#action-toggle").check()
+        page.get_by_label("Action:").select_option(picture.chosen)
     tall = int(page.evaluate("() => document.documentElement.scrollHeight"))
     page.set_viewport_size(
         {"width": PHONE if picture.phone else DESKTOP, "height": min(max(tall, 400), picture.tall)}

@@ -11,7 +11,7 @@ from sample_project.helpdesk.models import Ticket
 
 @admin.register(Ticket)
 class TicketAdmin(LifecycleAdmin):
-    list_display = ["number", "state", "seriousness", "customer", "assignee", "opened_at"]
+    list_display = ["number", "state", "customer", "assignee", "opened_at"]
     list_filter = ["state", "seriousness", "service_level", "workgroup"]
     list_select_related = ["assignee"]
     search_fields = ["=number", "customer", "product"]
