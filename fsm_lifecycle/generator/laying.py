@@ -7,6 +7,7 @@ too, takes back what was done before it. Must not know what the files say.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -31,8 +32,10 @@ class Edit:
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
     """A folder beside ``target``, gone at the end whatever happens."""
-    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    # Named before it is made, so that no interruption finds it made and not yet known.
+    stage = target.parent / f".{target.name}-{secrets.token_hex(4)}"
     try:
+        stage.mkdir(mode=0o700)
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)

@@ -48,7 +48,9 @@ class LifecycleListView(LifecyclePage):
 
     def _page(self, state: str) -> tuple[list[Any], Any, Any]:
         """The records of the page, and the keys behind which there are newer and older ones."""
-        found = self.records().select_related(*self._related())
+        found = self.records()
+        if related := self._related():
+            found = found.select_related(*related)
         if state:
             found = found.filter(**{self.binding.state_name: state})
         above, below = self._key("newer"), self._key("older")
