@@ -75,7 +75,7 @@ def test_a_second_installation_executes_nothing() -> None:
 def test_every_table_is_covered() -> None:
     tables = {rule.table for rule in rules("default")}
     assert tables <= {trigger.table for trigger in installing._installed(connection).values()}
-    assert sum(isinstance(rule, AppendOnlyRule) for rule in rules("default")) == 5
+    assert sum(isinstance(rule, AppendOnlyRule) for rule in rules("default")) == 7
 
 
 def test_a_dropped_trigger_is_missed_by_name_and_comes_back() -> None:
