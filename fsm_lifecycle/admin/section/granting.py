@@ -10,15 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from fsm_lifecycle.access.visibility import visible
+from fsm_lifecycle.access.visibility import visible, who_can
 from fsm_lifecycle.admin.section import search
 from fsm_lifecycle.admin.section.search import Offer
 from fsm_lifecycle.admin.section.seen import key_of
-from fsm_lifecycle.definition import Role
+from fsm_lifecycle.definition import CRUD, Role
 
 
 class Choosing(forms.Form):
@@ -157,3 +158,17 @@ def record_by_key(model: type[Model], text: str, user: Any) -> Any:
         return None
     rows: QuerySet[Any] = QuerySet(model)
     return visible(rows.filter(pk=key), user).first()
+
+
+def whom_to_ask(on: Any) -> str:
+    """Who may grant roles here, as a sentence for who may not; empty where that is not known."""
+    users: Any = get_user_model()._default_manager
+    try:
+        grants = users.with_perm(
+            "fsm_lifecycle.grant_roles", backend="django.contrib.auth.backends.ModelBackend"
+        )
+    except (AttributeError, ValueError):  # the host's users have no such manager
+        return ""
+    able = who_can(CRUD.UPDATE, on=on).filter(pk__in=grants.values("pk")).order_by("pk")[:2]
+    names = [search.name_of(user) for user in able]
+    return f"Ask {' or '.join(names)}." if names else ""

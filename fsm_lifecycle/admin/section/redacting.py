@@ -16,12 +16,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import urlencode
 
 from fsm_lifecycle.admin.section.page import Page
+from fsm_lifecycle.admin.section.retention import kind_of
 from fsm_lifecycle.engine.redacting import redact
-from fsm_lifecycle.engine.visible_log import sight
+from fsm_lifecycle.engine.visible_log import owners, sight
 from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.ledger import redaction
 from fsm_lifecycle.ledger.entry import TransitionLog
-from fsm_lifecycle.presentation.people import who_did
+from fsm_lifecycle.presentation.people import names_of, who_did
+from fsm_lifecycle.presentation.timeline import what_happened
 
 #: What the fields of a body are, for who has to choose.
 FIELDS: Final = {
@@ -37,6 +39,13 @@ FIELDS: Final = {
     "snapshot": "The values of the record’s fields",
     "snapshot_reason": "Why there is a snapshot",
     "via": "By what way it came in",
+}
+#: What parts of a field are called where their own name says too little.
+_KEYS: Final = {
+    "agent": "the agent’s name",
+    "id": "the key",
+    "label": "the name",
+    "superuser": "that it was a superuser",
 }
 _SHORTEST: Final = 8
 _is_hash = re.compile(r"[0-9a-f]{8,64}", re.ASCII).fullmatch
@@ -151,6 +160,12 @@ class RedactEntryPage(Page):
             )
         return found[0]
 
+    def _what(self) -> str:
+        assert self.entry is not None
+        label = self.entry.model_label
+        binding = next((m._lifecycle for m in owners() if m._lifecycle.label == label), None)
+        return what_happened(binding, self.entry)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         form = self.form or (RedactForm(choices=self.choices) if self.entry is not None else None)
         chosen = set(form["fields_chosen"].value() or []) if form is not None else set()
@@ -159,7 +174,9 @@ class RedactEntryPage(Page):
             "asked": self.asked,
             "error": self.error,
             "entry": self.entry,
-            "who": who_did(self.entry) if self.entry is not None else None,
+            "who": who_did(self.entry, names_of([self.entry])) if self.entry is not None else None,
+            "what": self._what() if self.entry is not None else "",
+            "record": kind_of(self.entry.model_label) if self.entry is not None else "",
             "choices": self.choices,
             "chosen": chosen,
             "going": [one for one in self.choices if one.name in chosen],
@@ -186,7 +203,7 @@ def _choices(entry: TransitionLog) -> list[Choice]:
 def _holds(value: Any) -> str:
     """What is in a field: names of what it keeps, and no values, which its model's admin may hide."""
     if isinstance(value, dict):
-        return ", ".join(str(key).replace("_", " ") for key in value) or "nothing"
+        return ", ".join(_KEYS.get(key, str(key).replace("_", " ")) for key in value) or "nothing"
     if isinstance(value, list):
         return f"{len(value):,} values"
     return "a text" if isinstance(value, str) else "a value"

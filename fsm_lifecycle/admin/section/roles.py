@@ -19,14 +19,14 @@ from fsm_lifecycle.access import grant_role, revoke_delegation, revoke_role, sto
 from fsm_lifecycle.access.delegation import Delegation
 from fsm_lifecycle.access.event import AccessEvent
 from fsm_lifecycle.admin.section.direct import direct
-from fsm_lifecycle.admin.section.granting import GrantForm, record_by_key
+from fsm_lifecycle.admin.section.granting import GrantForm, record_by_key, whom_to_ask
 from fsm_lifecycle.admin.section.holders import Holders, Holding
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.meanings import by_whom, means, names_in, role_label, told
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.search import name_of
 from fsm_lifecycle.admin.section.seen import Seen, label_of, url_of_record
-from fsm_lifecycle.exceptions import LifecycleError
+from fsm_lifecycle.exceptions import AccessDenied, LifecycleError
 from fsm_lifecycle.registry import lifecycles
 
 #: How many access events the page shows, and among how many of the newest they are looked for.
@@ -83,7 +83,7 @@ class RolesPage(Page):
                     reason=given["reason"],
                 )
             except LifecycleError as error:
-                form.add_error(None, str(error))
+                form.add_error(None, _told(error, given["on"]))
             else:
                 role = holders.roles[given["role"]][1].label
                 who = name_of(given["holder"])
@@ -115,7 +115,7 @@ class RolesPage(Page):
         try:
             revoke_role(held.holder, held.role, on=on, by=request.user, reason=_reason(request))
         except LifecycleError as error:
-            messages.error(request, f"{error} Nothing was changed.")
+            messages.error(request, f"{_told(error, on)} Nothing was changed.")
         else:
             messages.success(
                 request,
@@ -256,6 +256,11 @@ class RolesPage(Page):
 
 def _by_name(one: Holding) -> tuple[str, str, str]:
     return one.name.casefold(), one.label, one.object_pk
+
+
+def _told(error: LifecycleError, on: Any) -> str:
+    """An error with its remedy: where somebody may not, who may."""
+    return f"{error} {whom_to_ask(on)}".strip() if isinstance(error, AccessDenied) else str(error)
 
 
 def _reason(request: HttpRequest) -> str:

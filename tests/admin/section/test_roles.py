@@ -117,12 +117,12 @@ def test_what_makes_no_sense_is_said_at_its_field(
 
 
 def test_who_may_not_change_the_model_gets_the_denial_on_the_page(
-    client: Client, staff: Any, dario: User, texts: Any
+    client: Client, root: User, staff: Any, dario: User, texts: Any
 ) -> None:
     client.force_login(staff("carla", "grant_roles"))
     answer = grant(client, dario)
     assert answer.status_code == 200
-    assert "You may grant roles, but not on claims that you may not change." in texts(answer)
+    assert "You may grant roles, but not on claims that you may not change. Ask root." in texts(answer)
     assert roles_of(dario, on=Claim) == set()
     grant_role(dario, "examiner", on=Claim, by=SETUP)
     answer = client.post(ON, revoking(client, dario), follow=True)
