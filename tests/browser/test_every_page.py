@@ -48,6 +48,7 @@ PAGES: dict[str, tuple[str, Callable[[Site], str]]] = {
     "retention": ("demo", section("retention/")),
     "legal hold": ("demo", section("retention/hold/")),
     "purged": ("demo", section("retention/purged/")),
+    "settings": ("audrey", section("settings/")),
     "purge": ("demo", section("retention/purge/helpdesk.ticket/")),
 }
 

@@ -52,10 +52,13 @@ def test_what_stayed_is_grouped_by_reason_and_what_changed_is_tried_again(
     expect(other.locator(".messagelist")).to_contain_text("In progress")
     before = site.count(ENTRIES)
 
+    assert not windows.findings(page)
     page.get_by_label("Reason").fill("Asked for the log files.")
     page.get_by_role("button", name="Wait: 5 tickets").click()
 
     expect(page.get_by_text("2 of 5 tickets are Waiting. 3 stayed as they were.")).to_be_visible()
+    assert not windows.findings(page)
+    assert not windows.findings(page, scheme="dark")
     assert site.count(ENTRIES) == before + 2
     page.reload()
     assert site.count(ENTRIES) == before + 2

@@ -62,6 +62,7 @@ def test_an_event_asks_says_what_will_happen_and_fires_once(windows: Windows, si
     page.get_by_role("button", name="Resolve ticket").click()
     expect(page.get_by_text("at least 20 characters (it has 10)")).to_be_visible()
     expect(page.get_by_label("Minutes spent")).to_have_value("45")
+    assert not windows.findings(page)
     assert site.count(ENTRIES) == before
 
     page.get_by_label("Solution").fill(SOLUTION)
@@ -107,6 +108,7 @@ def test_what_a_guard_refuses_on_the_way_changes_nothing(windows: Windows, site:
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("Send invoice was refused. Nothing was changed.")
     expect(alert).to_contain_text("The invoice total must be positive.")
+    assert not windows.findings(page)
     assert site.count(REFUSALS) == refusals + 1
     page.goto(invoice)
     expect(page.locator(".lifecycle-state.is-large")).to_have_text("Draft")
@@ -128,6 +130,8 @@ def test_somebody_elses_move_is_told_and_what_was_typed_is_kept(windows: Windows
     expect(alert).to_contain_text("Nothing was done.")
     expect(anna.locator(".lc-timeline")).to_contain_text("The customer is on holiday.")
     expect(anna.get_by_text(SOLUTION)).to_be_visible()
+    assert not windows.findings(anna)
+    assert not windows.findings(anna, scheme="dark")
     assert site.count(ENTRIES) == before
     assert site.state(2436) == "waiting"
 
