@@ -6,9 +6,13 @@ Must not know which apps.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,8 +111,10 @@ FILES = {
 class Host:
     """A project in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, made: bool = False) -> None:
         self.folder = folder
+        if made:
+            return
         for name, text in FILES.items():
             self.write(name, text)
 
@@ -143,6 +149,29 @@ class Host:
             timeout=250,
         )
 
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Serve the project, static files too. Gives its address."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "manage.py", "runserver", "--noreload", "--insecure", f"127.0.0.1:{port}"]
+        with (
+            (self.folder / "server.log").open("w") as log,
+            subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
+            ) as server,
+        ):
+            try:
+                until = time.monotonic() + 60
+                while not _answers(port):
+                    assert server.poll() is None, self.read("server.log")
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.terminate()
+
     def manage(self, *arguments: str) -> str:
         """Run a command that has to succeed. What it prints."""
         done = self.run("manage.py", *arguments)
@@ -163,3 +192,11 @@ class Host:
             for path in sorted(self.folder.rglob("*"))
             if path.is_file()
         }
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,12 +1,20 @@
 """A dozen apps in one host project: each is generated and installed, then all are migrated, checked, tested, linted,
-formatted and type-checked at once."""
+formatted, type-checked and opened in a browser at once."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import shlex
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
+from playwright.sync_api import sync_playwright
 
+from tests.browser import chromium
+from tests.browser.site import Site
+from tests.browser.visitor import PHONE, Windows, overflow
 from tests.generator.host import ROOT, Host
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -70,18 +78,26 @@ CONFIGURATION = """
 """
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
-    host = Host(tmp_path_factory.mktemp("dozen"))
-    host.write("pyproject.toml", CONFIGURATION)
-    for app in APPS:
-        host.manage("startfsmapp", *shlex.split(app), "--install")
-    host.write("desk/__init__.py", "")
-    host.manage(
-        "startfsmapp", "tickets", "--fields", "subject:string", "days:integer", "--into", "desk", "--install"
-    )
-    add_a_branch(host, "desk/tickets")
-    return host
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Host:
+    """Made once for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "dozen"
+    with (base.parent / "dozen.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / "ready").exists():
+            return Host(folder, made=True)
+        host = Host(folder)
+        host.write("pyproject.toml", CONFIGURATION)
+        for app in APPS:
+            host.manage("startfsmapp", *shlex.split(app), "--install")
+        host.write("desk/__init__.py", "")
+        fields = ("--fields", "subject:string", "days:integer")
+        host.manage("startfsmapp", "tickets", *fields, "--into", "desk", "--install")
+        add_a_branch(host, "desk/tickets")
+        host.manage("migrate", "--verbosity", "0")
+        host.write("ready", "")
+        return host
 
 
 BRANCH = {
@@ -118,7 +134,7 @@ def add_a_branch(host: Host, app: str) -> None:
 
 
 def test_it_migrates_and_no_migration_is_missing(host: Host) -> None:
-    host.manage("migrate", "--verbosity", "0")
+    assert "[ ]" not in host.manage("showmigrations")
     assert "No changes detected" in host.manage("makemigrations", "--check", "--dry-run")
 
 
@@ -143,3 +159,81 @@ def test_it_is_clean_by_the_rules_of_the_package(host: Host) -> None:
 def test_its_types_are_sound(host: Host) -> None:
     done = host.run("-m", "mypy", "--cache-dir", host.folder / ".mypy_cache", ".")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+#: A record of every app, made as its own tests make one, and somebody who may see them all.
+FILL = """
+import importlib, json, django
+django.setup()
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+
+shown = {}
+for config in apps.get_app_configs():
+    if not config.path.startswith(str(settings.BASE_DIR)):
+        continue
+    record = importlib.import_module(config.name + ".tests.making").make_record()
+    shown[config.label] = [record.get_absolute_url(), next(iter(type(record).lifecycle.events_from(record.state))).name]
+user = User.objects.create_superuser("root")
+session = SessionStore()
+session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session.create()
+print(json.dumps([session.session_key, shown]))
+"""
+
+
+def test_its_pages_open_in_a_browser(host: Host) -> None:
+    """Desk and phone, light and dark: nothing on the console, nothing sideways, no serious finding of axe."""
+    path = chromium.executable()
+    if path is None:
+        pytest.skip(chromium.ADVICE)
+    done = host.run("-c", f"import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'shop.settings'{FILL}")
+    assert done.returncode == 0, done.stderr
+    session, shown = json.loads(done.stdout)
+    assert len(shown) == len(APPS) + 1
+    with host.serving() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        visit = Visit(url, {"root": session})
+        windows = Windows(browser, cast(Site, visit))
+        desk, phone = windows.open("root"), windows.open("root", width=PHONE)
+        found: list[str] = []
+        for label, (record, event) in shown.items():
+            thorough = label in ("invoice", "specimens")
+            home = record.rsplit("/", 2)[0]
+            for address in (
+                f"{home}/",
+                f"{home}/new/",
+                record,
+                f"{record}event/{event}/",
+                f"{record}delete/",
+            ):
+                phone.goto(url + address)
+                if overflow(phone) > 0:
+                    found.append(f"{address} is {overflow(phone)} px too wide")
+                if thorough:
+                    desk.goto(url + address)
+                    for scheme in ("light", "dark"):
+                        found += [f"{address} {line}" for line in windows.findings(desk, scheme=scheme)]
+        desk.goto(f"{url}{shown['invoice'][0]}event/send_invoice/")
+        desk.get_by_role("button", name="Send invoice").click()
+        assert desk.get_by_text("A name is Sent.").is_visible()
+        windows.close()
+        browser.close()
+    assert found == []
+    assert windows.trouble == []
+
+
+@dataclass
+class Visit:
+    """As much of a site as a window needs to know."""
+
+    url: str
+    sessions: dict[str, str]
+
+    @property
+    def made(self) -> Visit:
+        return self
