@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from fsm_lifecycle.access.person import find_person, person_of
 from fsm_lifecycle.admin.section import search
+from fsm_lifecycle.admin.section.granting import Looking
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.engine.erasure import Erasure, Redacted
 from fsm_lifecycle.exceptions import LifecycleError
@@ -32,7 +33,7 @@ NAMED: Final = 10
 class PersonForm(forms.Form):
     """Whom it is about, and why."""
 
-    find_person = forms.CharField(max_length=150, required=False)
+    find_person = Looking()
     person = forms.CharField(max_length=255, required=False)
     reason = forms.CharField(
         max_length=500, error_messages={"required": "The log needs a reason. Say why, without the name."}

@@ -22,6 +22,16 @@ from fsm_lifecycle.admin.section.seen import key_of
 from fsm_lifecycle.definition import CRUD, Role
 
 
+class Looking(forms.CharField):
+    """What somebody is looked for by. Nothing is wrong here: it finds somebody, or nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False)
+
+    def clean(self, value: Any) -> str:
+        return str(value or "").replace("\0", "").strip()[:150]
+
+
 class Choosing(forms.Form):
     """A form in which somebody is looked for by name and then chosen."""
 
@@ -80,7 +90,7 @@ class Until(forms.DateTimeField):
 class GrantForm(Choosing):
     """Who gets which role, on what, until when."""
 
-    find_holder = forms.CharField(label="Person or group", max_length=150, required=False)
+    find_holder = Looking()
     holder = forms.CharField(max_length=255, required=False)
     role = forms.ChoiceField(error_messages={"required": "Choose a role."})
     scope = forms.ChoiceField(choices=[("all", "all"), ("one", "one")], initial="all")
@@ -125,9 +135,9 @@ class GrantForm(Choosing):
 class DelegationForm(Choosing):
     """Who acts for whom, in which role, until when, and why."""
 
-    find_giver = forms.CharField(max_length=150, required=False)
+    find_giver = Looking()
     giver = forms.CharField(max_length=255, required=False)
-    find_stand_in = forms.CharField(max_length=150, required=False)
+    find_stand_in = Looking()
     stand_in = forms.CharField(max_length=255, required=False)
     role = forms.ChoiceField(required=False)
     until = Until()

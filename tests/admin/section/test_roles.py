@@ -92,8 +92,10 @@ def test_granting_on_one_record_until_a_time_of_the_site(
         ({"holder": "user:x"}, "holder", "Choose who gets it"),
         ({"holder": "user:" + "9" * 40}, "holder", "Choose who gets it"),
         ({"holder": "group:1\0"}, "holder", "Choose who gets it"),
+        ({"holder": "", "find_holder": "x\0" * 400}, "holder", "Choose who gets it"),
         ({"role": "emperor"}, "role", "Select a valid choice"),
         ({"role": ""}, "role", "Choose a role"),
+        ({"scope": "none"}, "scope", "Select a valid choice"),
         ({"scope": "one"}, "record", "Name the claim by its key"),
         ({"scope": "one", "record": "99999999999999999999999"}, "record", "There is no claim"),
         ({"scope": "one", "record": "x' OR 1=1"}, "record", "There is no claim"),
@@ -107,12 +109,13 @@ def test_granting_on_one_record_until_a_time_of_the_site(
     ],
 )
 def test_what_makes_no_sense_is_said_at_its_field(
-    browser: Client, dario: User, fields: Any, name: str, says: str
+    browser: Client, dario: User, texts: Any, fields: Any, name: str, says: str
 ) -> None:
     answer = grant(browser, dario, **fields)
     assert answer.status_code == 200
     assert not answer.redirect_chain
     assert says in " ".join(answer.context["form"].errors[name])
+    assert says in texts(answer)
     assert roles_of(dario, on=Claim) == set()
 
 
@@ -276,11 +279,12 @@ def test_letting_someone_act_and_ending_it(browser: Client, dario: User, texts: 
         ({"until": ""}, "until"),
         ({"until": "x"}, "until"),
         ({"role": "emperor"}, "role"),
+        ({"reason": "x" * 201}, "reason"),
         ({"stand_in": "same"}, "__all__"),
     ],
 )
 def test_a_delegation_that_makes_no_sense(
-    browser: Client, root: User, dario: User, fields: Any, name: str
+    browser: Client, root: User, dario: User, texts: Any, fields: Any, name: str
 ) -> None:
     if fields.get("stand_in") == "same":
         fields = {"stand_in": f"user:{root.pk}"}
@@ -293,7 +297,8 @@ def test_a_delegation_that_makes_no_sense(
     }
     answer = browser.post(f"{PAGE}delegate/", data)
     assert answer.status_code == 200
-    assert name in answer.context["form"].errors
+    for message in answer.context["form"].errors[name]:
+        assert message in texts(answer)
     assert not Delegation.objects.exists()
 
 
