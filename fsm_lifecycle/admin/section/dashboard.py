@@ -14,7 +14,7 @@ from django.utils import timezone
 from fsm_lifecycle import conf
 from fsm_lifecycle.admin.section import charts
 from fsm_lifecycle.admin.section.daily import Daily, daily
-from fsm_lifecycle.admin.section.links import states_link
+from fsm_lifecycle.admin.section.links import allowed_url, states_link
 from fsm_lifecycle.admin.section.log import VIEW_LOG, who_grants
 from fsm_lifecycle.admin.section.log_filter import name_of
 from fsm_lifecycle.admin.section.log_row import rows_of
@@ -84,7 +84,7 @@ class DashboardPage(Page):
             **self._chart(per_day),
             labels=labels,
             may_see_refusals=may_see_refusals,
-            refusals_url=self.url_if_allowed("refusals"),
+            refusals_url=allowed_url(self, "refusals"),
             longest=[(one, name_of(one.model), url_of_record(self._site, one.record)) for one in longest],
             longest_for=oldest(longest, timezone.now()),
             latest=self._latest(seen),
@@ -92,15 +92,10 @@ class DashboardPage(Page):
             seal=seal_in_words(counted)
             if self.request.user.has_perm("fsm_lifecycle.view_checkpoint")
             else None,
-            ledger_url=self.url_if_allowed("ledger"),
+            ledger_url=allowed_url(self, "ledger"),
             counts_age=counts_age(counted, all(one.population.counted for one in listed)),
             **kwargs,
         )
-
-    def url_if_allowed(self, name: str) -> str:
-        """The address of another page, or nothing where there is none or the user may not see it."""
-        found = next((page for page in self.pages if page.name == name), None)
-        return self.url(name) if found is not None and found.allows(self.request.user) else ""
 
     def _listed(self, model: Any, seen: Sight, counted: Census, per_day: Daily) -> Listed:
         label = model._lifecycle.label

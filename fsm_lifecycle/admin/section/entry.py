@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.contrib.admin.utils import flatten_fieldsets
 from django.http import Http404
 
+from fsm_lifecycle.admin.section.links import allowed_url
 from fsm_lifecycle.admin.section.log import VIEW_LOG
 from fsm_lifecycle.admin.section.log_row import rows_of
 from fsm_lifecycle.admin.section.page import Page
@@ -66,13 +67,18 @@ class EntryPage(Page):
                 sequence__in=[entry.sequence - 1, entry.sequence + 1],
             ).only("pk", "sequence")
         }
+        seal = self._seal(entry)
         caused, more, edge = self._caused(entry, seen)
         row, *effects = rows_of([entry, *caused], self._site, seen, Seen(self.request.user))
         return super().get_context_data(
             title=f"{row.name} {entry.object_pk}, entry {entry.sequence}",
             entry=entry,
             row=row,
-            seal=self._seal(entry),
+            seal=seal,
+            checkpoint_url=allowed_url(self, "checkpoint", pk=seal.checkpoint.pk)
+            if seal and seal.checkpoint
+            else "",
+            redact_url=allowed_url(self, "redact_entry"),
             before_url=around.get(-1, ""),
             after_url=around.get(1, ""),
             effects=effects,

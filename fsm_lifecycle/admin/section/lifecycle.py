@@ -17,7 +17,7 @@ from fsm_lifecycle.admin.section import charts
 from fsm_lifecycle.admin.section.connections import connections, fired_by
 from fsm_lifecycle.admin.section.daily import weekly
 from fsm_lifecycle.admin.section.dashboard import counts_age
-from fsm_lifecycle.admin.section.links import states_link
+from fsm_lifecycle.admin.section.links import allowed_url, states_link
 from fsm_lifecycle.admin.section.log import VIEW_LOG
 from fsm_lifecycle.admin.section.log_filter import name_of
 from fsm_lifecycle.admin.section.matrix import matrix
@@ -139,7 +139,7 @@ class LifecyclePage(Page):
             "section": self.url("dashboard"),
             "roles": [str(role.label) for role in table.roles.values()],
             "rights": matrix(model) if table.roles else [],
-            "roles_url": self._roles_url(),
+            "roles_url": allowed_url(self, "roles"),
             "links": [
                 (link, self._url_of(link.source), self._url_of(link.target)) for link in connections(model)
             ],
@@ -175,10 +175,6 @@ class LifecyclePage(Page):
                 **_stays(model, recent_stays("default", label)),
             }
         return context
-
-    def _roles_url(self) -> str:
-        page = next((one for one in self.pages if one.name == "roles"), None)
-        return self.url("roles") if page is not None and page.allows(self.request.user) else ""
 
     def _url_of(self, model: Any) -> str:
         return "" if model is None else self.url("lifecycle", label=model._meta.label_lower)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,21 @@ def test_hashes_seal_and_neighbours(browser: Client, texts: Texts) -> None:
     assert "of 2 entries" in texts(answer)
     for sequence in (1, 3):
         assert f'href="{LOG}{light.log.get(sequence=sequence).pk}/"' in answer.content.decode()
+
+
+def test_who_may_redact_and_see_checkpoints_is_led_there(browser: Client, client: Client, staff: Any) -> None:
+    entry = Light.objects.create().log.get()
+    seal()
+    content = browser.get(f"{LOG}{entry.pk}/").content.decode()
+    (redact_link,) = re.findall(r'href="([^"]+)">Redact<', content)
+    assert f"entry={entry.entry_hash}" in redact_link
+    assert browser.get(redact_link).status_code == 200
+    (checkpoint,) = re.findall(r'href="([^"]+)">of 1 entries<', content)
+    assert browser.get(checkpoint).status_code == 200
+    client.force_login(staff("auditor", "view_transitionlog"))
+    content = client.get(f"{LOG}{entry.pk}/").content.decode()
+    assert ">Redact<" not in content
+    assert checkpoint not in content
 
 
 def test_cause_and_effects(browser: Client, texts: Texts) -> None:
