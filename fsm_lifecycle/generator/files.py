@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-from fsm_lifecycle.generator import code, model_code, names, test_code
+from fsm_lifecycle.generator import code, model_code, names, tests_code
 from fsm_lifecycle.generator.blueprint import Blueprint
 from fsm_lifecycle.pages.site import Base
 
@@ -40,13 +40,13 @@ def files_of(app: Blueprint, base: Base) -> dict[str, str]:
         "tests/making.py": _filled(
             "tests/making.py",
             own,
-            imports=test_code.making_imports(app),
-            user=test_code.user_maker(),
-            others=test_code.other_makers(app),
-            values=test_code.values(app),
-            answers=test_code.answers(app),
+            imports=tests_code.making_imports(app),
+            user=tests_code.user_maker(),
+            others=tests_code.other_makers(app),
+            values=tests_code.values(app),
+            answers=tests_code.answers(app),
         ),
-        "tests/test_lifecycle.py": _filled("tests/test_lifecycle.py", own, events=test_code.event_tests(app)),
+        "tests/test_lifecycle.py": _filled("tests/test_lifecycle.py", own, events=tests_code.event_tests(app)),
         "tests/test_pages.py": _pages_tests(app, own),
     }
     for page in PAGES:
@@ -59,7 +59,7 @@ def files_of(app: Blueprint, base: Base) -> dict[str, str]:
 def _own(app: Blueprint) -> dict[str, str]:
     one = f"{'an' if app.one[0] in 'aeiou' else 'a'} {app.one}"
     fields = [f'"{field.name}"' for field in app.fields]
-    columns = [f'"{name}"' for name in test_code.columns(app)]
+    columns = [f'"{name}"' for name in tests_code.columns(app)]
     text = [field.name for field in app.fields if field.kind is not None and field.kind.empty_text]
     return {
         "label": app.label,
@@ -90,7 +90,7 @@ def _pages_tests(app: Blueprint, own: dict[str, str]) -> str:
             8,
         )
         grant = f"\n{line}"
-    event = test_code.first_event(app)
+    event = tests_code.first_event(app)
     fire = ""
     if event is not None:
         fire = _method(_filled("tests/fire.py", own, event=event.name, target=event.target))
