@@ -31,6 +31,7 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     TextField,
     UUIDField,
     Value,
@@ -85,7 +86,7 @@ class Sight:
         if self.few:
             seen = Q(pk__in=[])
             for model in self.partly:
-                seen |= Q(pk__in=_of_records(model, self.user, connection))
+                seen |= _among(connection, "pk", _of_records(model, self.user, connection))
             return found.filter(seen)
         cases = [When(model_label=label, then=Value(True)) for label in sorted(self.wide)]
         cases += [_of_entry(model, self.user, connection) for model in self.partly]
@@ -126,7 +127,20 @@ def _visible(model: type[Model], user: Any, using: str) -> QuerySet[Any]:
 def _of_records(model: Any, user: Any, connection: BaseDatabaseWrapper) -> QuerySet[Any]:
     keys = _visible(model, user, connection.alias).order_by().values_list(KeyText(model))
     entries = TransitionLog.objects.using(connection.alias).filter(model_label=model._lifecycle.label)
-    return entries.filter(object_pk__in=keys).order_by().values("pk")
+    return entries.filter(_among(connection, "object_pk", keys)).order_by().values("pk")
+
+
+def _among(connection: BaseDatabaseWrapper, name: str, values: QuerySet[Any]) -> Q:
+    """A column's value is among few. PostgreSQL gets them as an array, which it makes first and takes for small.
+
+    It does not know how few ``IN (SELECT ...)`` finds, and would rather walk the whole log in the order asked for.
+    """
+    if connection.vendor != "postgresql":
+        return Q(**{f"{name}__in": values})
+    array = Subquery(values, template="ARRAY(%(subquery)s)")
+    return Q(
+        Func(F(name), array, template="(%(expressions)s))", arg_joiner=" = ANY(", output_field=BooleanField())
+    )
 
 
 def _of_entry(model: Any, user: Any, connection: BaseDatabaseWrapper) -> When:
