@@ -21,12 +21,21 @@ NAMED: Final = 3
 
 
 def typed(ask: Ask, data: QueryDict) -> Iterator[tuple[str, str]]:
-    """What was typed, by the labels of the form."""
+    """What was typed, by the labels of the form; of a choice, its label."""
     for field in ask.form(data).visible_fields():
         value = field.value()
-        choices: dict[Any, Any] = dict(getattr(field.field, "choices", ()) or ())
         if value not in (None, "", []):
-            yield str(field.label), str(choices.get(value, value))
+            labels = _labels(getattr(field.field, "choices", ()))
+            parts = value if isinstance(value, list | tuple) else [value]
+            yield str(field.label), ", ".join(labels.get(str(part), str(part)) for part in parts if part)
+
+
+def _labels(choices: Any) -> dict[str, str]:
+    """The label of each value of a choice, those in groups as well."""
+    found: dict[str, str] = {}
+    for value, label in choices or ():
+        found.update(_labels(label) if isinstance(label, list | tuple) else {str(value): str(label)})
+    return found
 
 
 def kept(data: QueryDict) -> list[tuple[str, str]]:

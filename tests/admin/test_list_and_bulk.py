@@ -19,7 +19,7 @@ from fsm_lifecycle.admin.model_admin import state_filter
 from fsm_lifecycle.ledger.sealing import seal
 from fsm_lifecycle.models import LegalHold, RefusedAttempt, TransitionLog
 from tests.admin.people import client_of, staff, with_role
-from tests.testapp.models import Bell, Invoice, Light
+from tests.testapp.models import Bell, Door, Invoice, Light
 from tests.testapp.offices import Claim
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.urls("tests.admin.desk")]
@@ -236,3 +236,31 @@ def test_a_legal_hold_keeps_a_record_from_being_deleted_by_either_road(browser: 
     assert "Nothing was deleted." in html
     assert Light.objects.count() == 2
     assert not LogEntry.objects.filter(action_flag=3).exists()
+
+
+@pytest.mark.parametrize("key", ["", "abc", "1\0", "9" * 30, "-1e5"])
+def test_nonsense_for_keys_is_no_record(browser: Client, key: str) -> None:
+    light = Light.objects.create()
+    sent = {"action": "fire_switch_on", ACTION_CHECKBOX_NAME: [key]}
+    assert "Nothing was done." in browser.post(reverse(LIGHTS), sent, follow=True).content.decode()
+    response: Any = browser.post(
+        reverse("desk:testapp_light_bulk", args=["switch_on"]), {"seen": [f"1:{key}", f"1:{light.pk}"]}
+    )
+    assert "1 of " in browser.get(response.url).content.decode()
+    light.refresh_from_db()
+    assert light.state == "on"
+
+
+def test_many_under_one_reason_are_counted_and_the_first_are_listed(browser: Client) -> None:
+    lights = [Light.objects.create() for _ in range(25)]
+    response = act(browser, LIGHTS, "switch_off", *lights)
+    html = browser.get(response.url).content.decode()
+    assert "and 5 more; the CSV has them all" in html
+    assert html.count("/desk/testapp/light/") >= 20
+    assert len(browser.get(f"{response.url}?format=csv").content.decode().splitlines()) == 26
+
+
+def test_a_record_whose_key_is_event_has_its_page(browser: Client) -> None:
+    door = Door.objects.create(code="event")
+    assert browser.get(reverse("desk:testapp_door_change", args=[door.pk])).status_code == 200
+    assert browser.get(reverse("desk:testapp_door_event", args=[door.pk, "open_up"])).status_code == 200

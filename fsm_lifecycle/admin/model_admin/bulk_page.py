@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
@@ -20,6 +19,7 @@ from django.template.response import TemplateResponse
 
 from fsm_lifecycle import conf
 from fsm_lifecycle.admin.model_admin.bulk_run import Line, Run
+from fsm_lifecycle.admin.model_admin.keys import readable
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import SEQUENCE
 from fsm_lifecycle.engine.refusals import collecting
@@ -90,7 +90,12 @@ def result(admin: LifecycleAdmin, request: HttpRequest, event: str, run: str) ->
         run=kept,
         target=badge(table, kept.moved[0].target) if kept.moved else None,
         groups=[
-            {"reason": reason, "lines": [_shown(admin, line) for line in lines]}
+            {
+                "reason": reason,
+                "lines": lines,
+                "shown": [_shown(admin, line) for line in lines[:LISTED]],
+                "more": max(0, len(lines) - LISTED),
+            }
             for reason, lines in kept.groups()
         ],
         moved=[_shown(admin, line) for line in kept.moved],
@@ -127,14 +132,9 @@ def _sequences(admin: LifecycleAdmin, request: HttpRequest, keys: Sequence[str])
 
 def _records(admin: LifecycleAdmin, request: HttpRequest, keys: Sequence[str]) -> dict[str, Any]:
     """Those of the records that the user may see, by their key as text."""
-    pk = admin.opts.pk
-    valid = []
-    for key in keys:
-        try:
-            valid.append(pk.to_python(key))
-        except ValidationError:
-            continue
-    return {str(one.pk): one for one in admin.get_queryset(request).filter(pk__in=valid)} if valid else {}
+    visible = admin.get_queryset(request)
+    found = readable(visible, keys)
+    return {str(one.pk): one for one in visible.filter(pk__in=found)} if found else {}
 
 
 def _fire(

@@ -5,7 +5,6 @@ GET only shows. POST fires with the sequence that the page has seen. Must not kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -16,10 +15,9 @@ from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
-from fsm_lifecycle.access import who_can
 from fsm_lifecycle.admin.model_admin.record_page import entry_url
 from fsm_lifecycle.definition import Event
-from fsm_lifecycle.engine.decision import Decision
+from fsm_lifecycle.presentation import answers
 from fsm_lifecycle.presentation.asking import Ask, Outcome
 from fsm_lifecycle.presentation.badges import badge
 from fsm_lifecycle.presentation.outlook import outlook
@@ -27,9 +25,6 @@ from fsm_lifecycle.presentation.timeline import History
 
 if TYPE_CHECKING:
     from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
-
-#: So many people are named who could do it.
-NAMED = 3
 
 
 def view(admin: LifecycleAdmin, request: HttpRequest, object_id: str, event: str) -> HttpResponseBase:
@@ -103,7 +98,7 @@ class _Page:
             denied=denied,
             was_refused=bool(refused),
             possible=decision.allowed,
-            ask_whom=self._whom(decision),
+            ask_whom=answers.who_could(self.ask, decision, self.request.user),
             sequence=self.ask.sequence,
             multipart=form.is_multipart(),
         )
@@ -125,34 +120,9 @@ class _Page:
             why=outcome.reasons,
             possible=decision.allowed,
             denied=tuple(dict.fromkeys(denial.reason for denial in decision.denials)),
-            typed=list(self._typed()),
-            kept=[
-                (name, value)
-                for name, values in self.request.POST.lists()
-                for value in values
-                if _is_kept(name)
-            ],
+            typed=list(answers.typed(self.ask, self.request.POST)),
+            kept=answers.kept(self.request.POST),
         )
-
-    def _typed(self) -> Iterator[tuple[str, str]]:
-        """What was typed, by the labels of the form."""
-        form = self.ask.form(self.request.POST)
-        for field in form.visible_fields():
-            value = field.value()
-            choices = dict(getattr(field.field, "choices", ()) or ())
-            if value not in (None, "", []):
-                yield str(field.label), str(choices.get(value, value))
-
-    def _whom(self, decision: Decision) -> list[str]:
-        """Who could do it instead, where the user may know of the others."""
-        codes = {denial.code for denial in decision.denials}
-        user = self.request.user
-        if not codes & {"access_denied", "four_eyes"}:
-            return []
-        if not (user.has_perm("auth.view_user") or user.has_perm("fsm_lifecycle.grant_roles")):
-            return []
-        others = who_can(self.event, on=self.ask.record).exclude(pk=user.pk)
-        return [other.get_full_name() or str(other) for other in others.order_by("pk")[:NAMED]]
 
     def _render(self, name: str, status: int, **context: Any) -> HttpResponseBase:
         admin, record = self.admin, self.ask.record
@@ -173,7 +143,3 @@ class _Page:
             },
             status=status,
         )
-
-
-def _is_kept(name: str) -> bool:
-    return name not in ("csrfmiddlewaretoken", "expected_sequence", "review")

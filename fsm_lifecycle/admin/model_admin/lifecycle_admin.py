@@ -11,6 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,6 +21,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from fsm_lifecycle.admin.model_admin import bulk_page, event_page, history_page, record_page
+from fsm_lifecycle.admin.model_admin.keys import readable
 from fsm_lifecycle.admin.model_admin.rights import RecordRights
 from fsm_lifecycle.admin.model_admin.state_filter import StateFilter
 from fsm_lifecycle.definition import Event
@@ -127,10 +129,11 @@ class LifecycleAdmin(RecordRights):
 
     def get_urls(self) -> list[URLPattern]:
         wrap, prefix = self.admin_site.admin_view, f"{self.opts.app_label}_{self.opts.model_name}"
+        # No record's key begins with "_": in addresses of the admin it is quoted.
         own = [
-            path("event/<str:event>/", wrap(self._page(bulk_page.view)), name=f"{prefix}_bulk"),
+            path("_event/<str:event>/", wrap(self._page(bulk_page.view)), name=f"{prefix}_bulk"),
             path(
-                "event/<str:event>/<str:run>/",
+                "_event/<str:event>/<str:run>/",
                 wrap(self._page(bulk_page.result)),
                 name=f"{prefix}_bulk_result",
             ),
@@ -178,6 +181,10 @@ class LifecycleAdmin(RecordRights):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> Any:
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if len(readable(queryset, chosen)) < len(chosen):
+            messages.error(request, "What was chosen is no record. Nothing was done.")
+            return HttpResponseRedirect(request.get_full_path())
         if request.POST.get("action") != "delete_selected":
             return super().response_action(request, queryset, *args, **kwargs)
         try:

@@ -1,0 +1,34 @@
+"""Owns which keys that a browser sent can be keys of a model at all; the others would make the database fail.
+
+Must not know whose keys they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import connections
+from django.db.models import IntegerField, QuerySet
+
+
+def readable(records: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
+    """Those of the keys that the model's column can hold, as its values."""
+    field: Any = records.model._meta.pk
+    while field.remote_field is not None:  # the link of a child is a key of its parent
+        field = field.target_field
+    low, high = None, None
+    if isinstance(field, IntegerField):
+        low, high = connections[records.db].ops.integer_field_range(field.get_internal_type())
+    found = []
+    for key in keys:
+        try:
+            value = field.to_python(key)
+        except (ValidationError, ValueError, OverflowError):
+            continue
+        if "\0" in str(key) or value in (None, ""):
+            continue
+        if (low is None or value >= low) and (high is None or value <= high):
+            found.append(value)
+    return found
