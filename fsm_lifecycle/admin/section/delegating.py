@@ -34,7 +34,8 @@ class DelegatePage(Page):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = self.form = self._form(request.POST)
         if request.POST.get("do") != "delegate":
-            return self.render_to_response(self.get_context_data(finding=True))
+            form.leave_unjudged()
+            return self.render_to_response(self.get_context_data())
         if form.is_valid():
             given = form.cleaned_data
             try:
@@ -78,7 +79,7 @@ class DelegatePage(Page):
                     "name": name,
                     "label": label,
                     "find": form[f"find_{name}"],
-                    "errors": form.errors.get(name) if not kwargs.get("finding") and form.is_bound else None,
+                    "errors": form.errors.get(name),
                     "offers": offers,
                     "more": more,
                     "taken": form.data.get(name, "") if form.is_bound else "",

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from fsm_lifecycle.access.person import find_person, person_of
 from fsm_lifecycle.admin.section import search
-from fsm_lifecycle.admin.section.granting import Looking
+from fsm_lifecycle.admin.section.granting import Looking, Unjudged
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.engine.erasure import Erasure, Redacted
 from fsm_lifecycle.exceptions import LifecycleError
@@ -30,7 +30,7 @@ REWRITTEN_AT_ONCE: Final = 5_000
 NAMED: Final = 10
 
 
-class PersonForm(forms.Form):
+class PersonForm(Unjudged):
     """Whom it is about, and why."""
 
     find_person = Looking()
@@ -52,7 +52,6 @@ class RedactPersonPage(Page):
     form: PersonForm | None = None
     preview: Redacted | None = None
     chosen: Any = None
-    finding = False
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
@@ -63,7 +62,7 @@ class RedactPersonPage(Page):
         form = self.form = PersonForm(request.POST)
         do = request.POST.get("do")
         if do == "find":
-            self.finding = True
+            form.leave_unjudged()
         elif form.is_valid() and self._choose(form):
             if self._too_much():
                 return self.render_to_response(self.get_context_data())
@@ -139,8 +138,7 @@ class RedactPersonPage(Page):
             "offers": offers,
             "more_offers": more,
             "taken": taken,
-            "finding": self.finding,
-            "errors": None if self.finding else form.errors.get("person"),
+            "errors": form.errors.get("person"),
             "preview": self.preview,
             "stays": self.preview.stays[:NAMED] if self.preview else [],
             "named": getattr(self, "named", ""),

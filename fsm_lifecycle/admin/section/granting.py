@@ -13,6 +13,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
+from django.forms.utils import ErrorDict
 from django.utils import timezone
 
 from fsm_lifecycle.access.visibility import visible, who_can
@@ -32,7 +33,16 @@ class Looking(forms.CharField):
         return str(value or "").replace("\0", "").strip()[:150]
 
 
-class Choosing(forms.Form):
+class Unjudged(forms.Form):
+    """A form that can be shown as it was typed before anything in it is judged."""
+
+    def leave_unjudged(self) -> None:
+        """Show what was typed, and no errors."""
+        self._errors = ErrorDict()
+        self.cleaned_data: dict[str, Any] = {}
+
+
+class Choosing(Unjudged):
     """A form in which somebody is looked for by name and then chosen."""
 
     def __init__(self, *args: Any, using: str, **kwargs: Any) -> None:

@@ -67,7 +67,8 @@ class RolesPage(Page):
     def _find(self, request: HttpRequest, holders: Holders) -> HttpResponse:
         """Nothing is judged yet, and what was typed stays."""
         self.form = self._form(request.POST)
-        return self.render_to_response(self.get_context_data(finding=True))
+        self.form.leave_unjudged()
+        return self.render_to_response(self.get_context_data())
 
     def _grant(self, request: HttpRequest, holders: Holders) -> HttpResponse:
         form = self.form = self._form(request.POST)

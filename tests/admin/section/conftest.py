@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -57,3 +58,16 @@ def texts() -> Callable[[Any], str]:
         return " ".join(" ".join(words).split())
 
     return plain
+
+
+@pytest.fixture
+def described() -> Callable[[Any], None]:
+    """Asserts that whatever a page's inputs say they are described by is there."""
+
+    def check(answer: Any) -> None:
+        content = answer.content.decode()
+        ids = set(re.findall(r'\bid="([^"]+)"', content))
+        named = {one for text in re.findall(r'aria-describedby="([^"]+)"', content) for one in text.split()}
+        assert named <= ids, named - ids
+
+    return check

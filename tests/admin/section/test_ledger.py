@@ -162,11 +162,14 @@ def test_a_hash_that_is_none(browser: Client, asked: str) -> None:
         ({"fields_chosen": ["metadata"], "reason": "\0"}, "reason"),
     ],
 )
-def test_what_cannot_be_redacted_is_said(browser: Client, root: User, data: Any, name: str) -> None:
+def test_what_cannot_be_redacted_is_said(
+    browser: Client, root: User, described: Any, data: Any, name: str
+) -> None:
     entry = entry_of(root)
     answer = browser.post(f"{PAGE}redact/entry/?entry={entry.entry_hash}", {**data, "do": "redact"})
     assert answer.status_code == 200
     assert name in answer.context["form"].errors
+    described(answer)
     assert TransitionLog.objects.get(pk=entry.pk).body == entry.body
 
 

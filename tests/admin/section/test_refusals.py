@@ -107,7 +107,7 @@ def test_filters(browser: Client, query: dict[str, str], found: int) -> None:
     ],
 )
 def test_a_filter_that_cannot_be_read_shows_nothing_and_says_why(
-    browser: Client, query: Any, texts: Any
+    browser: Client, query: Any, texts: Any, described: Any
 ) -> None:
     refused(Claim.objects.create(), "pay", System("night job"))
     answer = browser.get(PAGE, query)
@@ -116,6 +116,7 @@ def test_a_filter_that_cannot_be_read_shows_nothing_and_says_why(
         for error in field.errors:
             assert f"{field.label}: {error}" in texts(answer)
     assert answer.context["filter"].errors
+    described(answer)
     assert "The filter cannot be read" in texts(answer)
     assert not answer.context["days"]
 

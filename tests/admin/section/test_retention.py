@@ -156,12 +156,13 @@ def test_placing_and_releasing_a_hold(browser: Client, root: User, texts: Any) -
         ({"reason": "\0"}, "reason"),
     ],
 )
-def test_a_hold_that_cannot_be_meant(browser: Client, fields: Any, name: str) -> None:
+def test_a_hold_that_cannot_be_meant(browser: Client, described: Any, fields: Any, name: str) -> None:
     parcel = finished(Parcel)
     data = {"model": "testapp.parcel", "record": str(parcel.pk), "reason": "Court", **fields}
     answer = browser.post(f"{PAGE}hold/", data)
     assert answer.status_code == 200
     assert name in answer.context["form"].errors
+    described(answer)
     assert not LegalHold.objects.exists()
 
 

@@ -46,6 +46,7 @@ def test_finding_shows_who_may_be_meant_and_grants_nothing(browser: Client, dari
     assert answer.status_code == 200
     assert "Dario Greco (dario)" in texts(answer)
     assert "Choose" not in texts(answer), "what is not filled in yet is no error"
+    assert "aria-invalid" not in answer.content.decode()
     assert not AccessEvent.objects.filter(holder_id=str(dario.pk)).exists()
 
 
@@ -109,13 +110,14 @@ def test_granting_on_one_record_until_a_time_of_the_site(
     ],
 )
 def test_what_makes_no_sense_is_said_at_its_field(
-    browser: Client, dario: User, texts: Any, fields: Any, name: str, says: str
+    browser: Client, dario: User, texts: Any, described: Any, fields: Any, name: str, says: str
 ) -> None:
     answer = grant(browser, dario, **fields)
     assert answer.status_code == 200
     assert not answer.redirect_chain
     assert says in " ".join(answer.context["form"].errors[name])
     assert says in texts(answer)
+    described(answer)
     assert roles_of(dario, on=Claim) == set()
 
 
@@ -284,7 +286,7 @@ def test_letting_someone_act_and_ending_it(browser: Client, dario: User, texts: 
     ],
 )
 def test_a_delegation_that_makes_no_sense(
-    browser: Client, root: User, dario: User, texts: Any, fields: Any, name: str
+    browser: Client, root: User, dario: User, texts: Any, described: Any, fields: Any, name: str
 ) -> None:
     if fields.get("stand_in") == "same":
         fields = {"stand_in": f"user:{root.pk}"}
@@ -299,6 +301,7 @@ def test_a_delegation_that_makes_no_sense(
     assert answer.status_code == 200
     for message in answer.context["form"].errors[name]:
         assert message in texts(answer)
+    described(answer)
     assert not Delegation.objects.exists()
 
 
