@@ -46,7 +46,9 @@ def files_of(app: Blueprint, base: Base) -> dict[str, str]:
             values=tests_code.values(app),
             answers=tests_code.answers(app),
         ),
-        "tests/test_lifecycle.py": _filled("tests/test_lifecycle.py", own, events=tests_code.event_tests(app)),
+        "tests/test_lifecycle.py": _filled(
+            "tests/test_lifecycle.py", own, events=tests_code.event_tests(app)
+        ),
         "tests/test_pages.py": _pages_tests(app, own),
     }
     for page in PAGES:

@@ -25,7 +25,7 @@ def module_of(label: str, into: Path, problems: list[str]) -> str:
                 return ".".join([*parts, label])
     problems.append(
         f"Python would not find an app in {into}: neither it nor a folder above it is on sys.path, or a "
-        f"name between them is no name of a package. Give --into a folder below {Path.cwd()}."
+        f"name between them is no name of a package. Give --into a folder below {Path(sys.path[0]).resolve()}."
     )
     return label
 

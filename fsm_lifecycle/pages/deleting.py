@@ -15,6 +15,11 @@ from fsm_lifecycle.definition import CRUD
 from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.pages.page import RecordPage
 
+#: Why a record stays, by the code of the error.
+_WHY = {
+    "legal_hold": "It is under a legal hold.",
+    "stale_state": "Somebody else was at work on it. Look at it again before you decide.",
+}
 #: So many records are named that stand in the way.
 NAMED = 5
 
@@ -41,7 +46,7 @@ class LifecycleDeleteView(RecordPage):
         except RestrictedError as error:
             return self._ask(sorted(map(_named, error.restricted_objects)))
         except LifecycleError as error:
-            return self._ask(why=error.code)
+            return self._ask(why=_WHY.get(error.code, _WHY["stale_state"]))
         self.say(f"{name} was deleted. Its log stays.")
         return HttpResponseRedirect(self.address("list") or "/")
 
@@ -52,7 +57,7 @@ class LifecycleDeleteView(RecordPage):
             page_title=f"Delete {self.kind}",
             holding=held[:NAMED],
             more=max(0, len(held) - NAMED),
-            refused=bool(why),
+            why=why,
         )
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from fsm_lifecycle.definition import CRUD
-from fsm_lifecycle.pages.page import LifecyclePage
+from fsm_lifecycle.pages.page import LifecyclePage, key_of
 from fsm_lifecycle.pages.values import cell, heading
 from fsm_lifecycle.presentation.badges import badge
 
@@ -70,10 +69,8 @@ class LifecycleListView(LifecyclePage):
         return [name for name in self.columns if name in fields and fields[name].remote_field is not None]
 
     def _key(self, name: str) -> Any:
-        try:
-            return self.model._meta.pk.to_python(self.request.GET[name])
-        except (KeyError, ValidationError):
-            return None
+        text = self.request.GET.get(name)
+        return None if text is None else key_of(self.model, text)
 
     def _url(self, state: str, name: str = "", key: Any = None) -> str:
         if name and key is None:

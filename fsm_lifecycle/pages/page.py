@@ -172,10 +172,7 @@ class RecordPage(LifecyclePage):
 
     def load(self) -> Any:
         """The record. 404 where there is none that the user may see; a page that says why where more is needed."""
-        try:
-            key = self.model._meta.pk.to_python(self.kwargs["pk"])
-        except ValidationError:
-            key = None
+        key = key_of(self.model, self.kwargs["pk"])
         self.record = self.records().filter(pk=key).first() if key is not None else None
         if self.record is None:
             raise Http404(f"There is no such {self.kind}, or you may not see it.")
@@ -201,6 +198,14 @@ class RecordPage(LifecyclePage):
             given["page_title"] = str(self.record)
             given["record_url"] = self.address("detail", self.record)
         return super().context(**{**given, **more})
+
+
+def key_of(model: Any, text: Any) -> Any:
+    """The key that a text names, or ``None`` for what cannot be one."""
+    try:
+        return None if "\0" in str(text) else model._meta.pk.to_python(text)
+    except ValidationError:
+        return None
 
 
 #: A function, so that it is asked only by a template that has no other base.

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django import forms
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
 from fsm_lifecycle.models import RefusedAttempt, TransitionLog
+from fsm_lifecycle.presentation import answers
+from fsm_lifecycle.presentation.asking import Ask
 from sample_project.billing.models import Invoice
 from tests.pages.conftest import SYSTEM, new_invoice, text_of, to
 
@@ -142,3 +146,17 @@ def test_a_form_from_elsewhere_is_refused(person: Callable[..., Any]) -> None:
     assert browser.post(to("fire", invoice.pk, "pay"), paying(invoice)).status_code == 403
     invoice.refresh_from_db()
     assert invoice.is_sent
+
+
+class ChoosingForm(forms.Form):
+    """Choices of several kinds, as an event may ask for."""
+
+    parts = forms.MultipleChoiceField(choices=[("a", "Axle"), ("Wheels", [("f", "Front"), ("r", "Rear")])])
+    one = forms.TypedChoiceField(choices=[(1, "First"), (2, "Second")], coerce=int)
+
+
+def test_what_was_chosen_is_told_by_its_labels(invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Ask(invoice, Invoice.lifecycle.events["cancel"], SYSTEM, surface="pages")
+    monkeypatch.setattr(ask.plan, "form", ChoosingForm)
+    data = QueryDict("parts=a&parts=r&one=2")
+    assert dict(answers.typed(ask, data)) == {"Parts": "Axle, Rear", "One": "Second"}

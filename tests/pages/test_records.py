@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from fsm_lifecycle.access import grant_role, roles_of
+from fsm_lifecycle.models import LegalHold
 from fsm_lifecycle.pages import LifecycleCreateView
 from sample_project.billing.models import Contract, Invoice
 from tests.pages.conftest import SYSTEM, new_invoice, text_of, to
@@ -62,7 +63,7 @@ def test_history_goes_on_in_pages(as_: As, invoice: Invoice) -> None:
     assert browser.get(to("detail", invoice.pk), {"below": "x"}).status_code == 200
 
 
-@pytest.mark.parametrize("key", ["0", "x", "9" * 30])
+@pytest.mark.parametrize("key", ["0", "x", "a\0b", "9" * 30])
 def test_a_record_that_is_not_there_is_not_found(as_: As, key: str) -> None:
     assert as_("auditor").get(to("detail", key)).status_code == 404
 
@@ -168,3 +169,13 @@ def test_a_view_without_a_form_says_what_to_write(rf: Any, admin_user: User) -> 
 
     with pytest.raises(TypeError, match=r"Set form_class = \.\.\., derived from LifecycleForm, or fields"):
         Create.as_view()(request)
+
+
+def test_a_record_under_a_legal_hold_stays_and_says_so(
+    admin_client: Client, admin_user: User, invoice: Invoice
+) -> None:
+    LegalHold.objects.place(invoice, "Audit of 2026", by=admin_user)
+    answer = admin_client.post(to("delete", invoice.pk))
+    assert answer.status_code == 409
+    assert "It is under a legal hold." in text_of(answer)
+    assert Invoice.objects.exists()
