@@ -16,6 +16,7 @@ from django.utils import timezone
 from fsm_lifecycle import System
 from fsm_lifecycle.access import grant_role
 from fsm_lifecycle.access.stores import permission_of
+from fsm_lifecycle.admin.section import lifecycle
 from fsm_lifecycle.admin.section.connections import connections
 from fsm_lifecycle.admin.section.matrix import direct_grants, matrix
 from fsm_lifecycle.admin.section.versions import changes, versions
@@ -67,6 +68,20 @@ def test_stuck_records_first_few_then_all(browser: Client, texts: Texts) -> None
     assert few.count("Off 30 days") == 5
     assert "All 7" in few
     assert texts(browser.get(f"{PAGE}testapp.light/?stuck=all")).count("Off 30 days") == 7
+
+
+def test_with_many_states_the_fullest_come_first(
+    browser: Client, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "MANY", 2)
+    monkeypatch.setattr(lifecycle, "FULLEST", 1)
+    for _ in range(2):
+        Light.objects.create().fire("switch_on", actor=ACTOR)
+    Light.objects.create()
+    text = texts(browser.get(f"{PAGE}testapp.light/"))
+    assert "3 states Off On Broken Diagram" in text
+    assert "On 2 All 3" in text
+    assert "The fullest first." in text
 
 
 @pytest.mark.parametrize(
