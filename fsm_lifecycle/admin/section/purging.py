@@ -163,6 +163,7 @@ def _kept(model: Any, result: PurgeResult) -> dict[str, Any]:
         return {"record": outcome.record[:100], "reason": outcome.reason[:200]}
 
     return {
+        "kind": str(model._meta.verbose_name),
         "kinds": str(model._meta.verbose_name_plural),
         "done": result.done,
         "failed": result.failed,

@@ -49,7 +49,7 @@ def test_purging_after_a_look(browser: Client, root: User, texts: Any) -> None:
     assert Parcel.objects.count() == 2
     answer = browser.post(PURGE, purging(browser), follow=True)
     assert answer.redirect_chain == [(f"{PAGE}purged/", 302)]
-    assert "1 of 1 parcels is purged." in texts(answer)
+    assert "1 of 1 parcel is purged." in texts(answer)
     assert list(Parcel.objects.all()) == [young]
     last = TransitionLog.objects.filter(kind="purged").get()
     assert (last.object_pk, last.actor_id) == (str(old.pk), str(root.pk))
