@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import register_converter
-
 from fsm_lifecycle import diagrams
 from fsm_lifecycle.admin.section import charts
-from fsm_lifecycle.admin.section.connections import connections, fired_by
+from fsm_lifecycle.admin.section.connections import connections
 from fsm_lifecycle.admin.section.daily import weekly
 from fsm_lifecycle.admin.section.dashboard import counts_age
+from fsm_lifecycle.admin.section.diagram_file import FORMATS
+from fsm_lifecycle.admin.section.event_words import told
+from fsm_lifecycle.admin.section.label import model_of
 from fsm_lifecycle.admin.section.links import allowed_url, states_link
 from fsm_lifecycle.admin.section.log import VIEW_LOG
 from fsm_lifecycle.admin.section.log_filter import name_of
@@ -25,14 +25,11 @@ from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.populations import InState, Population, population, stuck
 from fsm_lifecycle.admin.section.seen import url_of_record
 from fsm_lifecycle.admin.section.versions import versions
-from fsm_lifecycle.definition import Effect, Event
 from fsm_lifecycle.engine.visible_log import Sight, sight
 from fsm_lifecycle.ledger.census import Census, census
 from fsm_lifecycle.ledger.rollup import DailyCount
 from fsm_lifecycle.ledger.stays import RecentStays, recent_stays
 from fsm_lifecycle.presentation.badges import Badge, badge
-from fsm_lifecycle.presentation.durations import in_words
-from fsm_lifecycle.registry import lifecycles
 
 #: Above so many states the fullest come first, and the rest on demand.
 MANY: Final = 20
@@ -40,59 +37,6 @@ FULLEST: Final = 12
 _STUCK: Final = 5
 _ALL_STUCK: Final = 200
 _WEEKS: Final = 52
-
-
-class LabelConverter:
-    """``app.model`` in an address."""
-
-    regex = r"\w+\.\w+"
-
-    def to_python(self, value: str) -> str:
-        """As it stands."""
-        return value
-
-    def to_url(self, value: str) -> str:
-        """As it stands."""
-        return value
-
-
-register_converter(LabelConverter, "lifecycle_label")
-
-
-def model_of(label: str) -> Any:
-    """The model of an address. Raises ``Http404``."""
-    found = next((model for model in lifecycles() if model._meta.label_lower == label), None)
-    if found is None:
-        raise Http404(f"No model {label} has a lifecycle.")
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One effect of an event."""
-
-    code: str
-    """Its name; empty where it fires another event."""
-    note: str
-    """What has to be said of it."""
-    fires: str = ""
-    """The event that it fires: ``Contract: Activate``."""
-    model: str | None = None
-    """The label of that event's model, where it was said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One event in the table."""
-
-    label: str
-    description: str
-    tags: tuple[tuple[str, str], ...]
-    """Short words about it, each with its class."""
-    sources: tuple[Badge, ...]
-    targets: tuple[Badge, ...]
-    guards: tuple[str, ...]
-    effects: tuple[Result, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,38 +124,6 @@ class LifecyclePage(Page):
         return "" if model is None else self.url("lifecycle", label=model._meta.label_lower)
 
 
-def told(event: Event, table: Any) -> Told:
-    """An event in words."""
-    tags: list[tuple[str, str]] = []
-    if event.compensating:
-        tags.append(("compensating", "is-warn"))
-    if event.after is not None:
-        tags.append((f"by itself after {in_words(event.after)}", ""))
-    if event.at:
-        tags.append((f"by itself at {event.at.replace('_', ' ')}", ""))
-    if event.not_by:
-        others = [str(getattr(table.events.get(str(one)), "label", one)) for one in event.not_by]
-        tags.append((f"not by who did {', '.join(others)}", ""))
-    return Told(
-        label=str(event.label),
-        description=str(event.description),
-        tags=tuple(tags),
-        sources=tuple(badge(table, str(source)) for source in event.sources),
-        targets=tuple(badge(table, str(target)) for target in event.targets),
-        guards=tuple(str(guard.label) for guard in event.guards),
-        effects=tuple(_effect(effect) for effect in event.effects),
-    )
-
-
-def _effect(effect: Effect) -> Result:
-    facts = {"after commit": effect.after_commit, "tried again": effect.retry, "outside": effect.outside}
-    notes = ", ".join(word for word, holds in facts.items() if holds)
-    if effect.connection is None:
-        return Result(effect.name, notes)
-    target, label = fired_by(effect.connection)
-    return Result("", notes, label, None if target is None else target._meta.label_lower)
-
-
 def _shares(people: Population, *, many: bool) -> dict[str, Any]:
     most = max((one.number for one in people.states if not one.terminal), default=0)
     shares = [Share(one, charts.share(one.number, most)) for one in people.states]
@@ -255,39 +167,3 @@ def _stays(model: Any, found: RecentStays) -> dict[str, Any]:
         "stays_moves": found.moves,
         "stays_since": found.since,
     }
-
-
-# --- downloads ----------------------------------------------------------------------------------------------
-
-FORMATS: Final = {"svg": "SVG", "mmd": "Mermaid", "dot": "DOT", "json": "JSON"}
-_WRITTEN: Final[dict[str, tuple[str, Any]]] = {
-    "svg": ("image/svg+xml", lambda model: diagrams.svg(model, standalone=True)),
-    "mmd": ("text/plain; charset=utf-8", diagrams.mermaid),
-    "dot": ("text/vnd.graphviz; charset=utf-8", diagrams.dot),
-    "json": ("application/json", diagrams.json),
-}
-
-
-class DiagramFile(Page):
-    """A lifecycle's diagram as a file."""
-
-    name = "diagram"
-    route = "<lifecycle_label:label>/diagram.<slug:ending>"
-    permission = VIEW_LOG
-    title = "Diagram"
-    under = "dashboard"
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        label, ending = kwargs["label"], kwargs["ending"]
-        model = model_of(label)
-        if ending not in _WRITTEN:
-            raise Http404(f"There is no diagram in the format {ending}.")
-        content_type, write = _WRITTEN[ending]
-        return HttpResponse(
-            write(model),
-            content_type=content_type,
-            headers={
-                "Content-Disposition": f'attachment; filename="{label}.{ending}"',
-                "X-Content-Type-Options": "nosniff",
-            },
-        )

@@ -41,7 +41,7 @@ class LifecycleSection:
         "fsm_lifecycle.admin.section.purging.PurgedPage",
         "fsm_lifecycle.admin.section.settings.SettingsPage",
         "fsm_lifecycle.admin.section.lifecycle.LifecyclePage",
-        "fsm_lifecycle.admin.section.lifecycle.DiagramFile",
+        "fsm_lifecycle.admin.section.diagram_file.DiagramFile",
     )
     #: The pages that the sidebar shows.
     SIDEBAR: ClassVar[tuple[str, ...]] = ("dashboard", "log", "roles", "ledger")
