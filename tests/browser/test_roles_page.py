@@ -52,6 +52,7 @@ def test_a_role_that_is_granted_counts_at_once_and_one_that_is_revoked_no_more(
 
     sergio.get_by_role("link", name="Revoke Supervisor from Tomas Novak").click()
     expect(sergio.get_by_role("heading", name="Revoke Supervisor from Tomas Novak?")).to_be_visible()
+    assert not windows.findings(sergio)
     sergio.get_by_role("button", name="Revoke Supervisor").click()
     expect(sergio.locator(".messagelist")).to_contain_text("Tomas Novak is no longer Supervisor")
     tomas.reload()
