@@ -17,6 +17,9 @@ from fsm_lifecycle.presentation.timeline import Item
 #: So many transitions of a record are drawn; one that has gone round more often is shown from its newest on.
 DRAWN: Final = 60
 
+#: How wide the drawing may be, in pixels, before it runs from top to bottom.
+WIDTH: Final = 900
+
 #: Event, source and target of one transition.
 Step = tuple[str, str, str]
 
@@ -47,6 +50,7 @@ def diagram(record: Any, taken: Sequence[Step], possible: Sequence[str]) -> str:
         current=getattr(record, binding.state_name),
         possible=list(possible),
         title=f"Path of {name[:1].lower()}{name[1:]}",
+        width=WIDTH,
     )
 
 

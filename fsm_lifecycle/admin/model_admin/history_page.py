@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest
 
-from fsm_lifecycle.admin.model_admin.record_page import entry_url, footer, log_url
+from fsm_lifecycle.admin.model_admin.record_page import entry_url, log_url
+from fsm_lifecycle.presentation.record import footer
 from fsm_lifecycle.presentation.timeline import history
 
 if TYPE_CHECKING:
