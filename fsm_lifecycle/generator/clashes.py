@@ -34,7 +34,7 @@ _COLUMNS: Final = (
     "lifecycle",
 )
 #: Names that the generated code of the model uses itself.
-_USED: Final = ("models", "str")
+_USED: Final = ("models", "str", "uuid4")
 #: Model names that the generated code, or the package's own, would be taken for.
 _MODELS: Final = ("Lifecycle", "LifecycleModel")
 

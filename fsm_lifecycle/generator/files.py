@@ -59,7 +59,7 @@ def files_of(app: Blueprint, base: Base) -> dict[str, str]:
 
 
 def _own(app: Blueprint) -> dict[str, str]:
-    one = f"{'an' if app.one[0] in 'aeiou' else 'a'} {app.one}"
+    one = names.with_article(app.one)
     fields = [f'"{field.name}"' for field in app.fields]
     columns = [f'"{name}"' for name in tests_code.columns(app)]
     text = [field.name for field in app.fields if field.kind is not None and field.kind.empty_text]

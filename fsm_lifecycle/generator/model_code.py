@@ -67,7 +67,7 @@ def lifecycle(app: Blueprint) -> str:
     if app.table.roles:
         comment = (
             "        # Who may do what; all else is denied. `migrate` makes a permission and a group for each role.\n"
-            f"        # Whoever makes {_one(app)} gets the default role on it."
+            f"        # Whoever makes {names.with_article(app.one)} gets the default role on it."
         )
         parts.append("\n".join([comment, *(_role(role, app) for role in app.table.roles)]))
     return "\n\n".join(parts)
@@ -159,7 +159,3 @@ def _role(role: NewRole, app: Blueprint) -> str:
     if role.default:
         options.append("default=True")
     return code.call(f"{role.name} = {_called('Role', app)}", options, 8)
-
-
-def _one(app: Blueprint) -> str:
-    return f"{'an' if app.one[0] in 'aeiou' else 'a'} {app.one}"

@@ -33,6 +33,10 @@ _SAME: Final = frozenset("news series species means".split())
 _IES_TO_IE: Final = frozenset("calories cookies hoodies movies rookies selfies zombies".split())
 _OES_TO_OE: Final = frozenset("canoes oboes shoes toes".split())
 
+#: Begin with a vowel to the ear and not to the eye, and the other way round.
+_OPEN: Final = ("heir", "honest", "honor", "honour", "hour")
+_CLOSED: Final = ("eu", "one", "uni", "usa", "use", "usu", "ut")
+
 
 def fault_of(name: str, *, longest: int) -> str:
     """What is wrong with a name, as the end of a sentence; empty when nothing is."""
@@ -84,6 +88,12 @@ def of_the_last(name: str, change: Callable[[str], str]) -> str:
 def camel(name: str) -> str:
     """``leave_request`` → ``LeaveRequest``."""
     return "".join(word.capitalize() for word in name.split("_"))
+
+
+def with_article(words: str) -> str:
+    """``an invoice``, ``a user``, ``an hour``."""
+    sounds_open = words.startswith(_OPEN) or (words[0] in "aeiou" and not words.startswith(_CLOSED))
+    return f"{'an' if sounds_open else 'a'} {words}"
 
 
 def spoken(name: str) -> str:

@@ -238,7 +238,7 @@ def _one_name_each(
         if count > 1:
             kinds = [kind for kind, other in told if other == name]
             problems.append(
-                f"{shown(name)} is the name of {' and '.join(f'{_a(kind)} {kind}' for kind in kinds)}. Each needs "
+                f"{shown(name)} is the name of {' and '.join(names.with_article(kind) for kind in kinds)}. Each needs "
                 f"a name of its own."
             )
         elif name in OPTIONS:
@@ -247,10 +247,6 @@ def _one_name_each(
                 f"The {kind} {shown(name)} has the name of an option of class Lifecycle ({', '.join(OPTIONS)}). Call "
                 f"it something else."
             )
-
-
-def _a(kind: str) -> str:
-    return "an" if kind[0] in "aeiou" else "a"
 
 
 def _parts(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from django.contrib.auth import get_user_model
 
-from fsm_lifecycle.generator import code, names, samples
+from fsm_lifecycle.generator import code, samples
 from fsm_lifecycle.generator.blueprint import Blueprint
 from fsm_lifecycle.generator.fields import NewField
 from fsm_lifecycle.generator.table import NewEvent
@@ -143,8 +143,3 @@ def columns(app: Blueprint) -> list[str]:
     long = ("TextField", "JSONField")
     short = [f.name for f in app.fields if f is not title and not (f.kind and f.kind.field in long)]
     return short[:4]
-
-
-def heading(app: Blueprint) -> str:
-    """The plural with a capital."""
-    return names.sentence(app.many)

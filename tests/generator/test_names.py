@@ -34,6 +34,13 @@ def test_what_is_no_plural_stays_as_it_is(word: str) -> None:
     assert names.singular(word) == word
 
 
+@pytest.mark.parametrize(
+    "words", ["an invoice", "a user", "an hour", "a unit", "an update", "a case", "an event"]
+)
+def test_the_article_is_the_one_that_is_heard(words: str) -> None:
+    assert names.with_article(words.partition(" ")[2]) == words
+
+
 def test_only_the_last_word_is_changed() -> None:
     assert names.camel(names.of_the_last("sales_orders", names.singular)) == "SalesOrder"
     assert names.camel(names.of_the_last("leave_requests", names.singular)) == "LeaveRequest"
