@@ -85,7 +85,7 @@ class DashboardPage(Page):
             labels=labels,
             may_see_refusals=may_see_refusals,
             refusals_url=allowed_url(self, "refusals"),
-            longest=[(one, name_of(one.model), url_of_record(self._site, one.record)) for one in longest],
+            longest=[(one, url_of_record(self._site, one.record)) for one in longest],
             longest_for=oldest(longest, timezone.now()),
             latest=self._latest(seen),
             log_url=self.url("log"),

@@ -71,7 +71,7 @@ class EntryPage(Page):
         caused, more, edge = self._caused(entry, seen)
         row, *effects = rows_of([entry, *caused], self._site, seen, Seen(self.request.user))
         return super().get_context_data(
-            title=f"{row.name} {entry.object_pk}, entry {entry.sequence}",
+            title=f"{row.record}, entry {entry.sequence}",
             entry=entry,
             row=row,
             seal=seal,

@@ -35,6 +35,8 @@ from fsm_lifecycle.presentation.badges import Badge, badge
 MANY: Final = 20
 FULLEST: Final = 12
 _STUCK: Final = 5
+#: How wide the card of the diagram is inside, in px, on a screen of 1280.
+_DRAWN: Final = 880
 _ALL_STUCK: Final = 200
 _WEEKS: Final = 52
 
@@ -71,7 +73,7 @@ class LifecyclePage(Page):
             "title": name_of(model),
             "model": model,
             "table": table,
-            "drawing": diagrams.svg(model),
+            "drawing": diagrams.svg(model, width=_DRAWN),
             "downloads": [
                 (word, self.url("diagram", label=label, ending=ending)) for ending, word in FORMATS.items()
             ],

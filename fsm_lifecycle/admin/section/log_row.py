@@ -31,8 +31,8 @@ class Row:
     """One entry."""
 
     entry: TransitionLog
-    name: str
-    """What its record's model is called."""
+    record: str
+    """What its record is called: by its name where the user may read it, else by the model's and the key."""
     url: str
     """Its own page."""
     record_url: str
@@ -85,7 +85,7 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
         made.append(
             Row(
                 entry=entry,
-                name=entry.model_label if model is None else name_of(model),
+                record=_called(entry, model, record),
                 url=f"{log_url}{entry.pk}/",
                 record_url=_page_of(record, lists),
                 what=what_happened(None if model is None else model._lifecycle, entry),
@@ -98,6 +98,14 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
             )
         )
     return made
+
+
+def _called(entry: TransitionLog, model: Any, record: Any) -> str:
+    kind = entry.model_label if model is None else name_of(model)
+    if record is None:
+        return f"{kind} {entry.object_pk}"
+    name = str(record)
+    return name if name.lower().startswith(kind.lower()) else f"{kind} {name}"
 
 
 def _page_of(record: Any, lists: dict[Any, str]) -> str:

@@ -98,7 +98,7 @@ def test_what_is_stuck_is_shown_longest_first(browser: Client, texts: Texts, onl
     Light.objects.filter(pk=second.pk).update(state_since=timezone.now() - timedelta(days=800))
     text = texts(browser.get(PAGE))
     assert "Stuck 2 oldest 2 years" in text
-    assert text.index(f"Light {second.pk} On 2 years") < text.index(f"Light {first.pk} On 9 days")
+    assert text.index(f"{second} On 2 years") < text.index(f"{first} On 9 days")
 
 
 @pytest.mark.parametrize("few", [0, 1000])

@@ -334,8 +334,9 @@ def test_records_are_linked_for_who_may_read_them(client: Client, staff: Staff) 
         )  # fmt: skip
     all_seeing = staff("all", "view_transitionlog", "view_all_entries")
     client.force_login(all_seeing)
-    address = f'href="/admin/helpdesk/ticket/{ticket.pk}/change/"'
+    address = f'href="/admin/helpdesk/ticket/{ticket.pk}/change/">Ticket 7</a>'
     assert address not in client.get(LOG).content.decode()
+    assert f"Ticket {ticket.pk}" in client.get(LOG).content.decode()
     grant_role(all_seeing, "auditor", on=Ticket, by=ACTOR)
     assert address in client.get(LOG).content.decode()
 
