@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import SINCE
+from fsm_lifecycle.pages.forms import help_the_browser
 from fsm_lifecycle.pages.page import RecordPage
 from fsm_lifecycle.presentation import answers
 from fsm_lifecycle.presentation.asking import Ask, Outcome
@@ -77,6 +78,7 @@ class LifecycleFireView(RecordPage):
         )
 
     def _confirm(self, form: forms.BaseForm, refused: tuple[str, ...] = ()) -> HttpResponseBase:
+        help_the_browser(form)
         decision = self.ask.decision()
         targets = (decision.target,) if decision.target is not None else self.event.targets
         return self.render(

@@ -14,6 +14,12 @@ from django.forms.models import ModelFormMetaclass
 
 #: Set by the server, whatever a form declares.
 PROVENANCE: Final = "created_by"
+#: Django's input → a browser's, and how it writes a value.
+_INPUTS: Final[dict[type, tuple[str, str]]] = {
+    forms.DateTimeInput: ("datetime-local", "%Y-%m-%dT%H:%M"),
+    forms.DateInput: ("date", "%Y-%m-%d"),
+    forms.TimeInput: ("time", "%H:%M"),
+}
 
 
 def _form_field(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
@@ -43,8 +49,7 @@ class LifecycleForm(forms.ModelForm, metaclass=_FormType):  # type: ignore[type-
         own = {*self._meta.model._lifecycle.own_columns, PROVENANCE}
         for name in own & set(self.fields):
             del self.fields[name]
-        for field in self.fields.values():
-            _help_the_browser(field)
+        help_the_browser(self)
 
     def get_initial_for_field(self, field: forms.Field, field_name: str) -> Any:
         """As Django's; nothing is shown as nothing, and not as JSON's ``null``."""
@@ -52,14 +57,13 @@ class LifecycleForm(forms.ModelForm, metaclass=_FormType):  # type: ignore[type-
         return InvalidJSONInput("") if value is None and isinstance(field, forms.JSONField) else value
 
 
-def _help_the_browser(field: forms.Field) -> None:
-    widget: Any = field.widget
-    if isinstance(widget, forms.DateTimeInput):
-        widget.input_type, widget.format = "datetime-local", "%Y-%m-%dT%H:%M"
-    elif isinstance(widget, forms.DateInput):
-        widget.input_type, widget.format = "date", "%Y-%m-%d"
-    elif isinstance(widget, forms.TimeInput):
-        widget.input_type, widget.format = "time", "%H:%M"
-    elif isinstance(widget, forms.Textarea):
-        widget.attrs["rows"] = "4"
-        widget.attrs.pop("cols", None)
+def help_the_browser(form: forms.BaseForm) -> None:
+    """Give plain dates, times and texts of a form the browser's own inputs. What its author has chosen stays."""
+    for field in form.fields.values():
+        widget: Any = field.widget
+        kind, wanted = _INPUTS.get(type(widget), ("", ""))
+        # A field with formats of its own may not read what a browser sends.
+        if kind and (isinstance(field, forms.DateTimeField) or wanted in getattr(field, "input_formats", ())):
+            widget.input_type, widget.format = kind, wanted
+        elif type(widget) is forms.Textarea and str(widget.attrs.get("rows")) == "10":  # Django's default
+            widget.attrs["rows"] = "4"
