@@ -35,6 +35,8 @@ class Row:
     """What its record is called: by its name where the user may read it, else by the model's and the key."""
     url: str
     """Its own page."""
+    local: datetime
+    """When it was recorded, in the current time zone."""
     record_url: str
     """Its record's page; empty where there is none or the user may not see it."""
     what: str
@@ -54,17 +56,28 @@ class Row:
     @property
     def iso(self) -> str:
         """The same for machines."""
-        return timezone.localtime(self.entry.recorded_at).isoformat()
+        return self.local.isoformat()
 
     @property
     def clock(self) -> str:
         """The time of the day. Made here, because a page has many, and templates take their time with them."""
-        return f"{timezone.localtime(self.entry.recorded_at):%H:%M:%S}"
+        at = self.local
+        return f"{at.hour:02}:{at.minute:02}:{at.second:02}"
+
+    @property
+    def hash(self) -> str:
+        """The beginning of its hash."""
+        return str(self.entry.entry_hash[:8])
+
+    @property
+    def notes(self) -> bool:
+        """Whether there is more to say of it."""
+        return bool(self.approved or self.cause or self.entry.compensating)
 
     @property
     def is_today(self) -> bool:
         """Whether that was today, in the current time zone."""
-        return timezone.localdate(self.entry.recorded_at) == timezone.localdate()
+        return self.local.date() == timezone.localdate()
 
 
 def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, seen: Seen) -> list[Row]:
@@ -86,6 +99,7 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
             Row(
                 entry=entry,
                 record=_called(entry, model, record),
+                local=timezone.localtime(entry.recorded_at),
                 url=f"{log_url}{entry.pk}/",
                 record_url=_page_of(record, lists),
                 what=what_happened(None if model is None else model._lifecycle, entry),
