@@ -22,7 +22,7 @@ from fsm_lifecycle.engine.visible_log import Sight, owners
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.presentation.badges import Badge, badge
-from fsm_lifecycle.presentation.people import Who, who_did
+from fsm_lifecycle.presentation.people import Who, names_of, who_did
 from fsm_lifecycle.presentation.timeline import described, what_happened
 
 
@@ -81,10 +81,10 @@ class Row:
 
 
 def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, seen: Seen) -> list[Row]:
-    """Entries as rows. So many statements as there are models among them, and one for their causes."""
+    """Entries as rows. So many statements as there are models among them, and two for causes and people."""
     models = {model._lifecycle.label: model for model in owners()}
     records = seen.records((entry.model_label, entry.object_pk) for entry in entries)
-    causes = _causes(entries, sight)
+    causes, names = _causes(entries, sight), names_of(entries)
     # One address is looked up for each kind of page, not one for each row.
     log_url, lists = url_of(site, "log"), {}
     for record in records.values():
@@ -105,7 +105,7 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
                 what=what_happened(None if model is None else model._lifecycle, entry),
                 source=_badge(model, entry.from_state),
                 target=_badge(model, entry.to_state),
-                who=who_did(entry),
+                who=who_did(entry, names),
                 cause=_caused_by(entry, cause),
                 cause_url="" if cause is None else f"{log_url}{cause.pk}/",
                 approved=_approver(entry),

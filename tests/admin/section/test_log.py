@@ -60,6 +60,15 @@ def test_entries_newest_first_in_days(browser: Client, texts: Any) -> None:
     assert "2 entries, from" in text
 
 
+def test_people_are_called_by_their_names_of_today(browser: Client, texts: Any) -> None:
+    ada = User.objects.create_user("al-17")
+    (light,) = made()
+    light.fire("switch_on", actor=ada)
+    assert "Person: al-17" in texts(browser.get(LOG))
+    User.objects.update(first_name="Ada", last_name="Lovelace")
+    assert "Person: Ada Lovelace" in texts(browser.get(LOG))
+
+
 def test_names_of_strangers_are_escaped(browser: Client) -> None:
     (light,) = made()
     light.fire("switch_on", actor=System("<script>alert(1)</script>"))
