@@ -109,7 +109,9 @@ def on_newer_python(everything: Everything, command: list[str]) -> None:
         "tests/ledger/guard",
         "tests/ledger/test_restoring.py",
     )
-    left_out = shlex.join([f"--ignore={path}" for path in about_databases]) + " -m '(versions or not once) and not slow'"
+    left_out = shlex.join(
+        [*(f"--ignore={path}" for path in about_databases), "-m", "(versions or not once) and not slow"]
+    )
     suite = f"{install} && python -c {shlex.quote(versions)} && python {shlex.join(PYTEST)} {left_out}"
     everything.run("pytest on SQLite, newer Python and Django", [*command, str(ROOT), "sh", "-c", suite])
 
