@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 
 from fsm_lifecycle.access.actors import identify
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.models import TransitionLog
+from fsm_lifecycle.presentation.keys import readable
 
 #: What a screen reader is told where others see an icon.
 KINDS: Final = {"user": "Person", "agent": "Agent", "system": "System", "unknown": "Unknown"}
@@ -44,13 +44,10 @@ def names_of(entries: Iterable[TransitionLog]) -> Names:
     model: Any = get_user_model()
     if not keys or not hasattr(model, "get_full_name"):
         return {}
-    valid = []
-    for key in keys:
-        try:
-            valid.append(model._meta.pk.to_python(key))
-        except ValidationError:
-            continue
-    found = {str(user.pk): str(user.get_full_name()) for user in model._base_manager.filter(pk__in=valid)}
+    users = model._base_manager.all()
+    found = {
+        str(user.pk): str(user.get_full_name()) for user in users.filter(pk__in=readable(users, sorted(keys)))
+    }
     return {key: name for key, name in found.items() if name}
 
 

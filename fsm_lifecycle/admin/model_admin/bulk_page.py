@@ -19,12 +19,12 @@ from django.template.response import TemplateResponse
 
 from fsm_lifecycle import conf
 from fsm_lifecycle.admin.model_admin.bulk_run import Line, Run
-from fsm_lifecycle.admin.model_admin.keys import readable
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import SEQUENCE
 from fsm_lifecycle.engine.refusals import collecting
 from fsm_lifecycle.presentation.asking import event_form, raw_arguments
 from fsm_lifecycle.presentation.badges import badge
+from fsm_lifecycle.presentation.keys import readable
 from fsm_lifecycle.presentation.outlook import outlook
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from fsm_lifecycle.admin.model_admin import bulk_page, event_page, history_page, record_page
-from fsm_lifecycle.admin.model_admin.keys import readable
 from fsm_lifecycle.admin.model_admin.rights import RecordRights
 from fsm_lifecycle.admin.model_admin.state_filter import StateFilter
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import Binding, binding_of
 from fsm_lifecycle.exceptions import LifecycleError
+from fsm_lifecycle.presentation.keys import readable
 from fsm_lifecycle.presentation.opened import Opened
 from fsm_lifecycle.templatetags.lifecycle import lifecycle_badge
 

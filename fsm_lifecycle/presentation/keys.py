@@ -1,4 +1,4 @@
-"""Owns which keys that a browser sent can be keys of a model at all; the others would make the database fail.
+"""Owns which texts can be keys of a model at all; the others, sent by a browser or found in a log, make databases fail.
 
 Must not know whose keys they are.
 """
