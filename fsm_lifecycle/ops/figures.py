@@ -15,9 +15,9 @@ from django.db import connections
 from django.db.models import Count
 
 from fsm_lifecycle.engine.refusals import RefusedAttempt
+from fsm_lifecycle.ledger.stays import StayClock, Stays
 from fsm_lifecycle.ops.period import Period
 from fsm_lifecycle.ops.recorded import moment_of, recorded
-from fsm_lifecycle.ledger.stays import StayClock, Stays
 
 ACTOR_KINDS = ("user", "agent", "system", "unknown")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from fsm_lifecycle.ledger.stays import Stays
 from fsm_lifecycle.ops.figures import ACTOR_KINDS, Figures
 from fsm_lifecycle.ops.report import Checked, Report
-from fsm_lifecycle.ledger.stays import Stays
 from fsm_lifecycle.ops.wording import aligned, difference, in_words, share, wrapped
 
 _ACTORS = {"user": "by people", "agent": "by agents", "system": "by programs", "unknown": "by nobody named"}

@@ -13,10 +13,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from fsm_lifecycle import GuardFailed
+from fsm_lifecycle.ledger.stays import StayClock, Stays
 from fsm_lifecycle.ops import recorded
 from fsm_lifecycle.ops.figures import EventCount, RefusalCount, figures
 from fsm_lifecycle.ops.period import Period
-from fsm_lifecycle.ledger.stays import StayClock, Stays
 from tests.acting import ACTOR
 from tests.ledger.unprotected import unprotected
 from tests.ops.clock import at, it_is
