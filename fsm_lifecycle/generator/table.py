@@ -101,6 +101,10 @@ def read(states: str | None, events: Sequence[str], roles: str, problems: list[s
         )
         return NewTable()
     before = len(problems)
+    if states is not None and not all(part.strip() for part in states.split(",")):
+        problems.append(
+            f"--states {shown(states)} has no name where one is expected. Write draft:initial,sent,paid:terminal."
+        )
     found = _states(states or DEFAULT_STATES, problems)
     if not events and len(problems) == before:
         found = _with_an_end(found)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.contrib.auth import get_user_model
 
 from fsm_lifecycle.access.actors import identify
+from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.models import TransitionLog
 from fsm_lifecycle.presentation.keys import readable
@@ -40,13 +41,21 @@ Names = Mapping[str, str]
 
 def names_of(entries: Iterable[TransitionLog]) -> Names:
     """The full names that the users behind these entries have today, in one query; none for those who have none."""
-    keys = {entry.actor_id for entry in entries if entry.actor_kind in ("user", "agent") and entry.actor_id}
-    model: Any = get_user_model()
-    if not keys or not hasattr(model, "get_full_name"):
+    return full_names(
+        entry.actor_id for entry in entries if entry.actor_kind in ("user", "agent") and entry.actor_id
+    )
+
+
+def full_names(keys: Iterable[str], using: str | None = None) -> Names:
+    """What the users with these keys, as text, are called today; none for who is gone or has no full name."""
+    user: Any = get_user_model()
+    wanted = sorted(set(keys))
+    if not wanted or not hasattr(user, "get_full_name"):
         return {}
-    users = model._base_manager.all()
+    users = user._base_manager.using(using)
     found = {
-        str(user.pk): str(user.get_full_name()) for user in users.filter(pk__in=readable(users, sorted(keys)))
+        key_text(one.pk): str(one.get_full_name())
+        for one in users.filter(pk__in=readable(users.all(), wanted))
     }
     return {key: name for key, name in found.items() if name}
 

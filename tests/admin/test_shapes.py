@@ -136,3 +136,15 @@ def test_an_event_that_an_admin_does_not_offer_is_no_button(rf: Any) -> None:
     request.user = staff("root", is_superuser=True)
     shown = record_page.context(model_admin, request, light)["lifecycle_panel"]
     assert [one.name for one in shown.offered] == ["switch_on"]
+
+
+class NamedState(LifecycleAdmin):
+    fields = ["name", "state", "state_since"]
+
+
+def test_the_state_may_be_named_among_the_fields_and_is_read_only(rf: Any) -> None:
+    light = Light.objects.create()
+    request = rf.get("/")
+    request.user = staff("root", is_superuser=True)
+    form = NamedState(Light, AdminSite(name="desk")).get_form(request, light)
+    assert list(form.base_fields) == ["name"]

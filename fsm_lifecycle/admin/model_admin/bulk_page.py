@@ -168,7 +168,9 @@ def _fire(
             run.add(Line(key, str(record), one.from_state, one.to_state if one.ok else None, reasons, stale))
     moved = [records[line.pk] for line in run.moved]
     if moved:
-        note = f"{event.label}, together with {len(moved) - 1} others (batch {done.batch})."
+        others = len(moved) - 1
+        together = f", together with {others} other{'s' if others > 1 else ''}" if others else ""
+        note = f"{event.label}{together} (batch {done.batch})."
         LogEntry.objects.log_actions(request.user.pk, moved, CHANGE, note)  # type: ignore[arg-type]
     run.finish(done.batch, request.session)
     return HttpResponseRedirect(admin.url("bulk_result", event.name, run.id))

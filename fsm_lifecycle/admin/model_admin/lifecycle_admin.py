@@ -12,7 +12,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import flatten
+from django.contrib.admin.utils import flatten, flatten_fieldsets
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -105,9 +105,17 @@ class LifecycleAdmin(RecordRights):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """What only a firing writes, and who made the record, can be shown but not typed in."""
         shown: list[Any] = list(super().get_readonly_fields(request, obj))
-        if self._has_creator() and "created_by" not in shown:
-            shown.append("created_by")
-        return shown
+        own = [name for name in self._named_fields() if name in self.binding.own_columns]
+        if self._has_creator():
+            own.append("created_by")
+        return [*shown, *(name for name in own if name not in shown)]
+
+    def _named_fields(self) -> list[Any]:
+        """The fields that the class names itself, in ``fields`` or ``fieldsets``."""
+        if self.fieldsets:
+            return flatten_fieldsets(self.fieldsets)
+        fields: Any = self.fields or ()
+        return flatten(fields)
 
     def _has_creator(self) -> bool:
         return any(field.name == "created_by" for field in self.opts.concrete_fields)

@@ -12,8 +12,8 @@ from django.db.models import Model
 
 from fsm_lifecycle.access.codenames import VERBS, codes_of, family, role_codename
 from fsm_lifecycle.access.event import AccessEvent
-from fsm_lifecycle.admin.section.search import full_names
 from fsm_lifecycle.definition import Role
+from fsm_lifecycle.presentation.people import full_names
 
 #: Full names by the key of a user, as text.
 Names = Mapping[str, str]

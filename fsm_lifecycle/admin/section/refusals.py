@@ -20,11 +20,10 @@ from fsm_lifecycle.admin.section.days import by_day
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.refusal_filter import CODES, SURFACES, RefusalFilter
-from fsm_lifecycle.admin.section.search import full_names
 from fsm_lifecycle.admin.section.seen import Seen, url_of_record
 from fsm_lifecycle.engine.refusals import RefusedAttempt
 from fsm_lifecycle.presentation.badges import Badge, badge
-from fsm_lifecycle.presentation.people import KINDS, Who
+from fsm_lifecycle.presentation.people import KINDS, Who, full_names
 
 #: How many refusals a page has.
 SIZE: Final = 25

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.page import Page
-from fsm_lifecycle.admin.section.search import full_names
 from fsm_lifecycle.admin.section.seen import Seen, url_of_record
 from fsm_lifecycle.engine.eligibility import count_eligible, retained, retention_of
 from fsm_lifecycle.engine.legal_hold import LegalHold, release_hold, with_ends
@@ -24,7 +23,7 @@ from fsm_lifecycle.engine.visible_log import owners
 from fsm_lifecycle.exceptions import LifecycleError
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.presentation.badges import badge
-from fsm_lifecycle.presentation.people import Names, names_of, who_did
+from fsm_lifecycle.presentation.people import Names, full_names, names_of, who_did
 
 #: Up to how many records are counted.
 COUNTED: Final = 1000

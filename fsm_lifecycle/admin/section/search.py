@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -99,22 +97,6 @@ def chosen(value: str, using: str, *, groups: bool = True) -> Any:
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None
     return stores.all_of(model, using).filter(pk=key).first()
-
-
-def full_names(keys: Iterable[str], using: str) -> Mapping[str, str]:
-    """What the users with these keys, as text, are called today; none for who is gone or has no full name."""
-    user: Any = get_user_model()
-    valid = []
-    for key in set(keys):
-        with suppress(ValidationError, ValueError, TypeError):
-            valid.append(user._meta.pk.to_python(key))
-    if not valid or not hasattr(user, "get_full_name"):
-        return {}
-    found = {
-        stores.user_text(one): str(one.get_full_name())
-        for one in stores.all_of(user, using).filter(pk__in=valid)
-    }
-    return {key: name for key, name in found.items() if name}
 
 
 def _of_roles() -> list[str]:
