@@ -70,9 +70,6 @@ def at(record: Any, page: str = "change", *more: str) -> str:
     return reverse(f"shed:{meta.app_label}_{meta.model_name}_{page}", args=[*keys, *more])
 
 
-@pytest.mark.xfail(
-    reason="naming the state among an admin's fields is an error of Django's; see the issue's bugs"
-)
 def test_a_careless_admin_still_lets_nobody_write_the_state(root: User) -> None:
     invoice = Invoice.objects.create(amount=5, client_name="Ada")
     head = invoice.lifecycle_head

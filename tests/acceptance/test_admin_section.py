@@ -345,7 +345,6 @@ def test_people_without_javascript_find_every_control_as_link_button_or_form(roo
             assert known or given.get("type") in ("radio", "checkbox"), given
 
 
-@pytest.mark.xfail(reason="SECTION-B: keys beyond the column's range")
 def test_somebody_whose_key_no_column_can_hold_is_nobody(root: User) -> None:
     light, huge = Light.objects.create(), "9" * 30
     light.fire("switch_on", actor=SETUP)
