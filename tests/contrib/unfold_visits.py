@@ -64,7 +64,7 @@ def main() -> dict[str, Any]:
         "fired": visit(
             root, f"{invoices}{sent.pk}/event/mark_overdue/", {"expected_sequence": sent.lifecycle_sequence}
         ),
-        "bulk": visit(root, f"{invoices}event/cancel/", {"seen": seen}),
+        "bulk": visit(root, f"{invoices}_event/cancel/", {"seen": seen}),
     }
     pages["result"] = visit(root, pages["bulk"]["location"])
     return {"pages": pages, "group": group(), "state": Invoice.objects.get(pk=sent.pk).state}
