@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
 
-SIZE: Final = 40
+SIZE: Final = 30
 #: So many entries at most are looked at for one page.
 WINDOW: Final = 20_000
 
