@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import connections, models
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 
 from fsm_lifecycle.access import answers, stores
@@ -231,22 +231,40 @@ def permission_changes(
 # Deletions
 
 
+def _hold(instance: Any, using: str) -> None:
+    """Hold the row of a holder that goes: who gives it something waits, and what is read now is all it has.
+
+    A grant that came between would be removed with the holder, and no event would tell of it. Django deletes in a
+    transaction.
+    """
+    if connections[using].features.has_select_for_update:
+        rows = stores.all_of(type(instance), using).filter(pk=instance.pk).order_by()
+        rows.select_for_update().first()
+
+
+def _now(rows: Any, using: str) -> Any:
+    """The rows as they are, also where the transaction still sees an older state (InnoDB's REPEATABLE READ)."""
+    return rows.select_for_update() if connections[using].vendor == "mysql" else rows
+
+
 def _user_goes(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
     if not stores.has_groups():
         return
-    groups = list(instance.groups.using(using))
+    _hold(instance, using)
+    groups = list(_now(instance.groups.using(using), using))
     changes = memberships([(instance, group) for group in groups], "revoked", using, "deletion")
     through = type(instance).user_permissions.through
     field = type(instance).user_permissions.field
     holder = through._meta.get_field(field.m2m_field_name()).attname
     permission = through._meta.get_field(field.m2m_reverse_field_name()).attname
-    given = stores.all_of(through, using).filter(**{holder: instance.pk})
+    given = _now(stores.all_of(through, using).filter(**{holder: instance.pk}), using)
     pairs = list(given.values_list(holder, permission))
     _went(using, changes + permission_changes(pairs, True, "revoked", using, "deletion"))
 
 
 def _group_goes(sender: Any, instance: Group, using: str, **kwargs: Any) -> None:
-    users = stores.all_of(get_user_model(), using).filter(groups=instance.pk)
+    _hold(instance, using)
+    users = _now(stores.all_of(get_user_model(), using).filter(groups=instance.pk), using)
     changes = memberships([(user, instance) for user in users], "revoked", using, "deletion")
     pairs = [(instance.pk, p) for p in instance.permissions.using(using).values_list("pk", flat=True)]
     _went(using, changes + permission_changes(pairs, False, "revoked", using, "deletion"))
