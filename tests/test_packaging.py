@@ -1,5 +1,6 @@
 """The wheel: built from the source distribution, installed where nothing else is, and put to work."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -83,7 +84,10 @@ def run(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     # Without --wheel the wheel is built from the source distribution: what MANIFEST.in forgets is missing from both.
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT, cwd=folder)
+    # It is put together inside the checkout, so two workers of one run must not do it at the same time.
+    with (ROOT / "setup.cfg").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        run(sys.executable, "-m", "build", "--outdir", folder, ROOT, cwd=folder)
     (built,) = folder.glob("*.whl")
     return built
 
