@@ -42,6 +42,9 @@ class Size:
     ledger_updated: int
     ledger_entries: int
     ledger_rows: int
+    webhook_rounds: int
+    webhooks: int
+    timers: int
 
 
 FULL = Size(
@@ -61,6 +64,9 @@ FULL = Size(
     ledger_updated=1000,
     ledger_entries=100_000,
     ledger_rows=1_000_000,
+    webhook_rounds=5,
+    webhooks=2000,
+    timers=10_000,
 )
 QUICK = Size(
     rounds=3,
@@ -79,9 +85,19 @@ QUICK = Size(
     ledger_updated=20,
     ledger_entries=200,
     ledger_rows=20_000,
+    webhook_rounds=1,
+    webhooks=50,
+    timers=60,
 )
 #: Those of which `--rounds` may make fewer, never more.
-_DEAR = ("bulk_rounds", "granted_rounds", "visible_rounds", "ledger_rounds", "ledger_dear_rounds")
+_DEAR = (
+    "bulk_rounds",
+    "granted_rounds",
+    "visible_rounds",
+    "ledger_rounds",
+    "ledger_dear_rounds",
+    "webhook_rounds",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,7 +123,18 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
     configure(databases)
     from django.db import connections
 
-    from benchmarks import access, admin_pages, bulk, ledger, micro, racing, transitions
+    from benchmarks import (
+        access,
+        admin_pages,
+        api,
+        bulk,
+        ledger,
+        micro,
+        racing,
+        timers,
+        transitions,
+        webhooks,
+    )
 
     aliases = list(databases)
     load = os.getloadavg()[0]
@@ -120,6 +147,9 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
         "access": lambda: access.measure(
             aliases, size.granted_rounds, size.visible_rounds, size.records, size.granted
         ),
+        "webhooks": lambda: [webhooks.measure(aliases, size.webhook_rounds, size.webhooks)],
+        "timers": lambda: [timers.measure(databases, size.timers)],
+        "api": lambda: api.measure(aliases, size.rounds),
         # Last: these empty the databases.
         "pages": lambda: admin_pages.measure(aliases, size.ledger_rounds, size.ledger_rows),
         "ledger": lambda: ledger.measure(databases, _ledger_size(size)),
@@ -134,7 +164,7 @@ def _measure(databases: Databases, size: Size, only: Sequence[str]) -> str:
                 started = time.monotonic()
                 sections += part()
                 print(f"{name} measured in {time.monotonic() - started:.0f} s", file=sys.stderr)
-        return document(sections, machine_facts(_postgres_version(aliases), load), _how(size))
+        return document(sections, machine_facts(_postgres_version(aliases), load), _how(size, only))
     finally:
         connections.close_all()
 
@@ -162,13 +192,15 @@ def _postgres_version(aliases: Sequence[str]) -> str | None:
         return str(cursor.fetchone()[0])
 
 
-def _how(size: Size) -> str:
+def _how(size: Size, only: Sequence[str]) -> str:
+    left_out = [name for name in SECTIONS if name not in only]
     return (
         f"Rounds: {size.rounds}; for many records at once: {size.bulk_rounds}; for roles: {size.granted_rounds}, "
         f"and {size.visible_rounds} for what a user may see. All ways run in turn within each "
         "round, and each round begins with another way. SQLite is a file in WAL mode with "
         "synchronous=NORMAL and IMMEDIATE transactions; PostgreSQL runs with its own settings, once with "
         "synchronous_commit on and once off. The databases are made for the run and dropped after it."
+        + (f" Left out of this run: {', '.join(left_out)}." if left_out else "")
     )
 
 
@@ -197,7 +229,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-SECTIONS = ("transitions", "questions", "loading", "bulk", "racing", "access", "pages", "ledger")
+SECTIONS = (
+    "transitions",
+    "questions",
+    "loading",
+    "bulk",
+    "racing",
+    "access",
+    "webhooks",
+    "timers",
+    "api",
+    "pages",
+    "ledger",
+)
 
 
 def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

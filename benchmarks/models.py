@@ -6,6 +6,7 @@ Must not know who measures what. Also the place where Django finds the peers' mo
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -29,6 +30,8 @@ __all__ = [
     "RolelessClaim",
     "StaffedInvoice",
     "TextClaim",
+    "TimedTask",
+    "TimedTaskWithEffect",
     "UnguardedInvoice",
     "UuidClaim",
     "ViewflowInvoice",
@@ -97,8 +100,10 @@ class StaffedInvoice(InvoiceBase):
         app_label = "benchmarks"
 
     class Lifecycle(Invoice.Lifecycle):
-        clerk = Role("clerk", may=[Invoice.Lifecycle.send_invoice, Invoice.Lifecycle.recall])
+        clerk = Role("clerk", crud=CRUD.READ, may=[Invoice.Lifecycle.send_invoice, Invoice.Lifecycle.recall])
         cashier = Role("cashier", may=[Invoice.Lifecycle.pay])
+
+        api_fields = ["amount", "client_name"]
 
 
 class OwnedInvoice(InvoiceBase):
@@ -192,3 +197,44 @@ class RolelessClaim(InvoiceBase):
 
     class Lifecycle(ClaimEvents):
         pass
+
+
+def note_lateness(task: Any, firing: Any) -> None:
+    """An effect that writes to the record."""
+    task.note = "late"
+    task.save(update_fields=["note"])
+
+
+class TimedTaskBase(LifecycleModel):
+    """What every task here holds."""
+
+    note = models.CharField(max_length=20, default="")
+
+    class Meta:
+        abstract = True
+
+
+class TimedTask(TimedTaskBase):
+    """An event that fires by itself."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle:
+        waiting = State("waiting", initial=True)
+        late = State("late", terminal=True)
+
+        lapse = Event(waiting, to=late, after=timedelta(hours=1))
+
+
+class TimedTaskWithEffect(TimedTaskBase):
+    """One with an effect inside the transaction, so that each fires in its own."""
+
+    class Meta:
+        app_label = "benchmarks"
+
+    class Lifecycle:
+        waiting = State("waiting", initial=True)
+        late = State("late", terminal=True)
+
+        lapse = Event(waiting, to=late, after=timedelta(hours=1), effects=[note_lateness])

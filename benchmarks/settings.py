@@ -109,7 +109,10 @@ def configure(databases: Databases) -> None:
         ANONYMOUS_USER_NAME=None,  # guardian would make a user of its own
         LOGGING_CONFIG=None,
         ROOT_URLCONF="benchmarks.urls",
+        ALLOWED_HOSTS=["testserver"],
         STATIC_URL="/static/",
+        # Nothing works beside what is measured.
+        FSM_LIFECYCLE={"DISPATCH": "command"},
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
     )
     django.setup()

@@ -50,6 +50,9 @@ class Picture:
     chosen: str = ""
     """The action that is chosen for all records of a list, and not run."""
 
+    newest: bool = False
+    """Whether the newest conversation that the page lists is opened first."""
+
     @property
     def file(self) -> Path:
         return IMAGES / f"{self.name}-{'dark' if self.dark else 'light'}{'-390' if self.phone else ''}.png"
@@ -83,6 +86,16 @@ def pictures(ticket: int, resolved: int, invoice: int) -> Iterator[Picture]:
     yield Picture("refusals", "/admin/lifecycle/refusals/", "sergio")
     yield Picture("retention", "/admin/lifecycle/retention/")
     yield Picture("settings", "/admin/lifecycle/settings/", "audrey")
+    yield Picture("work", "/admin/lifecycle/work/", tall=1500)
+    yield Picture("agents", "/admin/lifecycle/agents/", "anna", tall=1100)
+    yield Picture(
+        "explorer", "/admin/lifecycle/helpdesk.ticket/agent/?tool=resolve_ticket", "anna", tall=1300
+    )
+    chat = Picture("chat", "/admin/lifecycle/helpdesk.ticket/agent/chat/", "anna", newest=True, tall=1600)
+    yield chat
+    yield replace(chat, dark=True)
+    yield replace(chat, phone=True, tall=2400)
+    yield Picture("webhooks", "/admin/lifecycle/webhooks/", tall=1100)
 
 
 @dataclass(frozen=True)
@@ -124,10 +137,12 @@ def copied() -> Iterator[Demo]:
         shutil.copy(ledger / "ledger.key", folder)
         shutil.copytree(ledger / "checkpoints", Path(folder) / "checkpoints")
         places = {"SAMPLE_DB": "sqlite", "SAMPLE_DB_NAME": str(copy), "SAMPLE_LEDGER": folder}
+        places["SAMPLE_DISPATCH"] = "command"  # nothing moves while a picture is taken
         demo = Demo(copy, {**os.environ, **places})
         demo.run("migrate", "--verbosity=0")
         demo.run("demo_users", "--password", PASSWORD)
         demo.run("lifecycle_seal", "--once")
+        demo.run("shell", "--command", "from docs import picture_data; picture_data.make()")
         yield demo
 
 
@@ -173,6 +188,9 @@ def take(picture: Picture, browser: Browser, address: str) -> None:
     if answer is None or not answer.ok:
         print(f"{picture.file.name}: left out, {picture.path} answers {answer and answer.status}")
         return
+    if picture.newest:
+        page.locator(".lc-list a").first.click()
+        page.wait_for_load_state()
     for label, text in picture.typed:
         page.get_by_label(label).fill(text)
     if picture.chosen:
