@@ -1,5 +1,6 @@
 # make demo   replay a real help desk log, make people with roles, prove the ledger, serve the site (SERVE=0: do not; PORT=8000)
 # make test   everything: ruff, mypy, the tests on every database that answers
+# make worker work in the background with Celery (SAMPLE_BROKER=redis://... or amqp://...); without it a thread does
 # make bench  measure fire() beside its peers, write docs/benchmarks.md
 # make docs   build the documentation into site/
 # make clean  remove what these made
@@ -9,6 +10,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 SERVE ?= 1
+# Who works in the background of the site that is served: thread, celery (then make worker), command.
+DISPATCH ?= thread
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +21,7 @@ DEMO_READY := $(VENV)/.demo-$(HASH)
 TEST_READY := $(VENV)/.test-$(HASH)
 BENCH_READY := $(VENV)/.bench-$(HASH)
 
-.PHONY: help demo test bench docs clean
+.PHONY: help demo test worker bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,7 +35,7 @@ $(BIN)/python:
 
 $(DEMO_READY): $(BIN)/python
 	@echo "Installing fsm_lifecycle and what it needs ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . tqdm
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[api,mcp]' tqdm
 	@rm -f $(VENV)/.demo-* && touch $@
 
 $(TEST_READY): $(BIN)/python
@@ -45,6 +48,8 @@ $(BENCH_READY): $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@rm -f $(VENV)/.bench-* && touch $@
 
+# Sealing is shown here as a command of its own; the site that is served works in the background by itself.
+demo: export SAMPLE_DISPATCH := command
 demo: $(DEMO_READY)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py load_helpdesk
@@ -56,11 +61,16 @@ demo: $(DEMO_READY)
 	@$(BIN)/python manage.py lifecycle_seal --once >/dev/null
 ifneq ($(SERVE),0)
 	@echo "Serving on http://127.0.0.1:$(PORT)/  (Ctrl-C stops)"
-	@$(BIN)/python manage.py runserver --noreload 127.0.0.1:$(PORT)
+	@SAMPLE_DISPATCH=$(DISPATCH) $(BIN)/python manage.py runserver --noreload 127.0.0.1:$(PORT)
 endif
 
 test: $(TEST_READY)
 	@$(BIN)/python -m tests.everything
+
+# As the lines of a Procfile: one worker with the beat inside. In production the beat is a process of its own.
+worker: $(DEMO_READY)
+	@$(BIN)/python -c 'import redis' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'celery[redis]'
+	@SAMPLE_DISPATCH=celery $(BIN)/celery -A sample_project worker --beat --schedule .celery-beat --loglevel INFO
 
 bench: $(BENCH_READY)
 	@$(BIN)/python -m benchmarks --write docs/benchmarks.md
@@ -72,5 +82,5 @@ docs: $(TEST_READY)
 clean:
 	rm -rf $(VENV) .tox site build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f *.sqlite3 *.sqlite3-wal *.sqlite3-shm ledger.key ledger.key.pub
-	rm -rf checkpoints
+	rm -rf checkpoints .celery-beat*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fsm_lifecycle.access.actors import System
     from fsm_lifecycle.access.current import acting_as
+    from fsm_lifecycle.agents.actor import Agent
     from fsm_lifecycle.definition.branch import Branch
+    from fsm_lifecycle.definition.business_hours import BusinessHours
     from fsm_lifecycle.definition.effects import effect, on_commit
     from fsm_lifecycle.definition.event import ANY, Event
     from fsm_lifecycle.definition.guards import guard
@@ -55,8 +57,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "fsm_lifecycle.access.actors": ("System",),
     "fsm_lifecycle.access.current": ("acting_as",),
+    "fsm_lifecycle.agents.actor": ("Agent",),
     "fsm_lifecycle.definition": (
-        "ANY", "CRUD", "Branch", "Event", "Retention", "Role", "Snapshot", "State", "effect", "guard", "on_commit",
+        "ANY", "CRUD", "Branch", "BusinessHours", "Event", "Retention", "Role", "Snapshot", "State", "effect", "guard",
+        "on_commit",
     ),
     "fsm_lifecycle.engine.adoption": ("adopting",),
     "fsm_lifecycle.engine.bulk": ("BulkResult",),
@@ -74,20 +78,16 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-# Names that belong to parts of the specification which this version does not have.
-_TO_COME = {
-    "Agent": "agents",
-    "BusinessHours": "timers",
-}
-
 __all__ = [
     "ANY",
     "CRUD",
     "AccessDenied",
     "ActorRequired",
+    "Agent",
     "ApprovalRequired",
     "Branch",
     "BulkResult",
+    "BusinessHours",
     "CauseLoop",
     "Decision",
     "DirectStateChange",
@@ -130,10 +130,6 @@ if not TYPE_CHECKING:  # a type checker would take every name for Any
         home = _HOME_OF.get(name)
         if home is not None:
             return getattr(import_module(home), name)
-        if name in _TO_COME:
-            raise AttributeError(
-                f"fsm_lifecycle.{name} belongs to {_TO_COME[name]}, which this version does not have."
-            )
         raise AttributeError(f"module 'fsm_lifecycle' has no attribute {name!r}")
 
 

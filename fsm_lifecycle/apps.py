@@ -22,9 +22,10 @@ class LifecycleConfig(AppConfig):
         class_prepared.connect(_prepare, dispatch_uid="fsm_lifecycle.prepare")
 
     def ready(self) -> None:
-        from fsm_lifecycle import checks
+        from fsm_lifecycle import background, checks
 
         checks.register_all()
+        background.register_all()
         pre_migrate.connect(_before_migrate, sender=self, dispatch_uid="fsm_lifecycle.migrating")
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="fsm_lifecycle.migrated")
         if apps.is_installed("guardian"):  # a check asks for it where it is missing

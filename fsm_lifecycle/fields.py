@@ -84,6 +84,9 @@ class StateField(FSMField):  # type: ignore[misc, unused-ignore]
             kwargs.pop(key, None)
         return name, "fsm_lifecycle.fields.StateField", args, kwargs
 
+    def _collect_transitions(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: django-fsm-2 looks for methods, in the order of their names. The table gives them, in its own."""
+
     def refusal(self, what: str) -> DirectStateChange:
         """The error for a write that is no firing."""
         return DirectStateChange(

@@ -152,8 +152,8 @@ class LifecycleQuerySet(models.QuerySet[M]):
     ) -> list[Any]:
         """As Django's, with an entry for each record, written in bulk in the same transaction.
 
-        Row by row where the database returns no keys. ``ignore_conflicts`` and ``update_conflicts`` are
-        refused: which rows came into being could not be told.
+        Row by row where the database returns no keys, or makes them by ``db_default``. ``ignore_conflicts`` and
+        ``update_conflicts`` are refused: which rows came into being could not be told.
         """
         if ignore_conflicts or update_conflicts:
             name = "ignore_conflicts" if ignore_conflicts else "update_conflicts"
@@ -168,8 +168,11 @@ class LifecycleQuerySet(models.QuerySet[M]):
         for record in records:
             record.__dict__.update({SEQUENCE: 0, HEAD: ""})
         with writing(self.db, savepoint=False) as connection, beginnings.beginning():
-            keyed = all(binding.key_of(record) is not None for record in records)
-            if keyed or connections[self.db].features.can_return_rows_from_bulk_insert:
+            keys = [binding.key_of(record) for record in records]
+            # Django takes a key that the database is still to make (db_default) for one, and does not read it back.
+            made_there = any(hasattr(key, "resolve_expression") for key in keys)
+            returned = connections[self.db].features.can_return_rows_from_bulk_insert
+            if not made_there and (returned or None not in keys):
                 super().bulk_create(records, batch_size=batch_size)
                 beginnings.begin(binding, connection, records)
             else:

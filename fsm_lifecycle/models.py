@@ -6,7 +6,8 @@ Must not know any surface.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,11 +19,16 @@ from django.db.models.signals import post_init, pre_init
 from fsm_lifecycle.access.delegation import Delegation
 from fsm_lifecycle.access.event import AccessEvent
 from fsm_lifecycle.access.grant import GrantTerm
+from fsm_lifecycle.agents.models import AgentEvent, AgentMessage, AgentRun, McpToken, Proposal, SeenRecord
+from fsm_lifecycle.api.models import IdempotentRequest
 from fsm_lifecycle.definition import Event, State, Table
+from fsm_lifecycle.dispatch.routine_state import RoutineState
+from fsm_lifecycle.dispatch.work_item import WorkItem
 from fsm_lifecycle.engine import beginnings, unsaved
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
 from fsm_lifecycle.engine.decide import available, decide
 from fsm_lifecycle.engine.decision import Decision
+from fsm_lifecycle.engine.errand import Errand, ErrandPart
 from fsm_lifecycle.engine.fire import fire
 from fsm_lifecycle.engine.legal_hold import HoldRelease, LegalHold
 from fsm_lifecycle.engine.refusals import RefusedAttempt
@@ -33,32 +39,52 @@ from fsm_lifecycle.ledger.checkpoint import Checkpoint
 from fsm_lifecycle.ledger.definitions import LifecycleDefinition
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
 from fsm_lifecycle.ledger.leaf import LogLeaf
+from fsm_lifecycle.ledger.log_cursor import LogCursor
 from fsm_lifecycle.ledger.replay import Replay, replay, state_at
 from fsm_lifecycle.ledger.rollup import DailyCount, StateTotal
 from fsm_lifecycle.ledger.seal_progress import SealProgress
 from fsm_lifecycle.ledger.tiles import LogTile
 from fsm_lifecycle.managers import LifecycleManager, LifecycleQuerySet
-from fsm_lifecycle.transactions import busy_is_stale, undoable
+from fsm_lifecycle.preparation import add_columns
+from fsm_lifecycle.timers.models import Timer
+from fsm_lifecycle.transactions import busy_is_stale, undoable, writing
+from fsm_lifecycle.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "AccessEvent",
+    "AgentEvent",
+    "AgentMessage",
+    "AgentRun",
     "ArchivedEntry",
     "Checkpoint",
     "DailyCount",
     "Delegation",
+    "Errand",
+    "ErrandPart",
     "GrantTerm",
     "HoldRelease",
+    "IdempotentRequest",
     "LegalHold",
     "LifecycleDefinition",
     "LifecycleManager",
     "LifecycleModel",
     "LifecycleQuerySet",
+    "LogCursor",
     "LogLeaf",
     "LogTile",
+    "McpToken",
+    "Proposal",
     "RefusedAttempt",
+    "RoutineState",
     "SealProgress",
+    "SeenRecord",
     "StateTotal",
+    "Timer",
     "TransitionLog",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WorkItem",
 ]
 
 
@@ -87,6 +113,12 @@ class LifecycleModel(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def _prepare(cls) -> None:
+        """Called by Django for each concrete class, once its own fields are there and nothing else is."""
+        add_columns(cls)
+        type(cls)._prepare(cls)  # type: ignore[attr-defined]
 
     # Firing
 
@@ -282,20 +314,46 @@ class LifecycleModel(models.Model):
             return super().delete(*args, **kwargs)
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
-        super().save_base(*args, **kwargs)
-        fields = kwargs.get("update_fields")
-        if fields is None:
-            unsaved.remember_all(self, self._lifecycle)
-        else:
-            names = [f.attname for f in self._meta.concrete_fields if {f.name, f.attname} & set(fields)]
-            unsaved.remember(self, self._lifecycle, names)
+        before = getattr(self._state, "lifecycle_loaded", None)
+        try:
+            with self._with_timers(kwargs.get("using"), kwargs.get("update_fields")):
+                super().save_base(*args, **kwargs)
+        except BaseException:
+            if before is not None:
+                self._state.lifecycle_loaded = before  # type: ignore[attr-defined]
+            raise
 
-    def _save_table(self, raw: bool = False, *args: Any, **kwargs: Any) -> Any:
-        if raw:
-            with restoring():
-                return super()._save_table(raw, *args, **kwargs)  # type: ignore[misc]
-        with beginnings.beginning():
-            return super()._save_table(raw, *args, **kwargs)  # type: ignore[misc]
+    def _remember_saved(self, update_fields: Collection[str] | None) -> None:
+        """What was written is no edit any more, for receivers of ``post_save`` as well."""
+        if update_fields is None:
+            unsaved.remember_all(self, self._lifecycle)
+            return
+        names = [f.attname for f in self._meta.concrete_fields if {f.name, f.attname} & set(update_fields)]
+        unsaved.remember(self, self._lifecycle, names)
+
+    def _with_timers(
+        self, using: str | None, update_fields: Collection[str] | None
+    ) -> AbstractContextManager[Any]:
+        """One transaction for a save and what it does to the record's timers; nothing where it does nothing to them."""
+        times = self._lifecycle.timed_fields
+        if not times or (update_fields is not None and times.isdisjoint(update_fields)):
+            return nullcontext()
+        return writing(using or router.db_for_write(type(self), instance=self), savepoint=False)
+
+    def _save_table(
+        self,
+        raw: bool = False,
+        cls: Any = None,
+        force_insert: bool = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Collection[str] | None = None,
+    ) -> Any:
+        with restoring() if raw else beginnings.beginning():
+            updated = super()._save_table(raw, cls, force_insert, force_update, using, update_fields)  # type: ignore[misc]
+        if cls is self._meta.concrete_model:  # the last of its tables
+            self._remember_saved(update_fields)
+        return updated
 
     def _do_update(
         self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any

@@ -31,22 +31,27 @@ class NoDeclaration:
     """Stands in for a nested ``Lifecycle`` that is missing, so that a system check can say so."""
 
 
-def prepare(model: type[Any]) -> None:
-    """Compile the table of a model and give the class what it needs."""
+def add_columns(model: type[Any]) -> None:
+    """Compile the table of a model and add its columns and index, before Django names what ``Meta.indexes`` lists."""
     declaration = getattr(model, "Lifecycle", NoDeclaration)
     if not isinstance(declaration, type):
         raise InvalidDefinition(f"{model.__name__}.Lifecycle must be a class, not {declaration!r}.")
-    table = Table(declaration)
-    field = _add_columns(model, table)
+    model.lifecycle = Table(declaration, model)
+    _add_columns(model, model.lifecycle)
+
+
+def prepare(model: type[Any]) -> None:
+    """Bind a model that has its columns to its table, and give the class what the table generates."""
+    table: Table = model.lifecycle
+    field = model._meta.get_field(model.lifecycle_field)
     if field.model is model:
         declared = table.options.get("label")
         label = declared if isinstance(declared, str) and declared else model._meta.label_lower
     else:
-        label = field.model._lifecycle.label  # type: ignore[attr-defined]  # one chain, one label for a family
+        label = field.model._lifecycle.label  # one chain, one label for a family
     binding = Binding(model, table, field, label)
     inherited = getattr(model, "_lifecycle", None)
     model._lifecycle = binding
-    model.lifecycle = table
     binding.compile()
     binding.loads_fast = _loads_fast(model)
     project(model, binding, inherited)
@@ -65,14 +70,14 @@ def _column_name(model: type[models.Model]) -> str:
     return str(name)
 
 
-def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, Any]:
+def _add_columns(model: type[models.Model], table: Table) -> None:
     """Add the columns to the first concrete model of a family; children share them."""
     name = _column_name(model)
     present = {f.name: f for f in (*model._meta.fields, *model._meta.many_to_many)}
     found = present.get(name)
     if isinstance(found, StateField):
         _add_choices(found, table)
-        return found
+        return
     if found is not None:
         raise InvalidDefinition(
             f"{model.__name__} declares a field “{name}” of its own, which is where its lifecycle stores the state. "
@@ -95,10 +100,9 @@ def _add_columns(model: type[models.Model], table: Table) -> models.Field[Any, A
     models.BigIntegerField(default=0, editable=False).contribute_to_class(model, SEQUENCE)
     ExactTextField(max_length=64, default="", editable=False, blank=True).contribute_to_class(model, HEAD)
     index = models.Index(fields=[name, SINCE])
-    index.set_name_with_model(model)
-    model._meta.indexes = [*model._meta.indexes, index]
-    model._meta.original_attrs["indexes"] = model._meta.indexes
-    return model._meta.get_field(name)  # type: ignore[return-value]
+    if index not in model._meta.indexes:  # Django would give both one name
+        model._meta.indexes = [*model._meta.indexes, index]
+        model._meta.original_attrs["indexes"] = model._meta.indexes
 
 
 def _add_choices(field: models.Field[Any, Any], table: Table) -> None:
@@ -129,7 +133,7 @@ def _before_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) 
     # After the row was locked there, so that no hold is placed meanwhile.
     refuse_held(instance, using)
     # After the row was locked there: nobody can be given a role on it any more.
-    forget_record(sender, instance.pk, using)
+    forget_record(sender, instance.pk, using, kwargs.get("origin"))
 
 
 def _after_delete(sender: type[Any], instance: Any, using: str, **kwargs: Any) -> None:

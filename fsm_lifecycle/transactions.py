@@ -24,6 +24,11 @@ _CONFLICTS = frozenset({517, "40001", "40P01", 1020, 1213})
 # and MySQL: ER_LOCK_WAIT_TIMEOUT.
 _TIMEOUTS = frozenset({5, 6, "55P03", 1205})
 
+# ER_LOCK_DEADLOCK, https://mariadb.com/kb/en/mariadb-error-codes/
+_VICTIM = 1213
+# PQTRANS_INERROR, https://www.postgresql.org/docs/current/libpq-status.html
+_IN_ERROR = 3
+
 
 def _code(error: BaseException) -> Any:
     """What the driver calls the error: SQLite's extended code, PostgreSQL's SQLSTATE, MySQL's number."""
@@ -61,6 +66,82 @@ def busy_is_stale(what: str) -> Iterator[None]:
             f"{what} was not done, because another transaction held the record or the database. Load it again and "
             f"try again."
         ) from error
+
+
+def is_spoilt(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the open transaction can only be rolled back, though Django may not know it.
+
+    PostgreSQL gives a transaction up at the first error of a statement, also when that is caught, and then answers
+    COMMIT with a ROLLBACK. https://www.psycopg.org/psycopg3/docs/api/objects.html#psycopg.ConnectionInfo
+    """
+    if connection.needs_rollback:
+        return True
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return False
+    return int(connection.connection.info.transaction_status) == _IN_ERROR
+
+
+@contextmanager
+def hearing_of_deadlocks(connection: BaseDatabaseWrapper) -> Iterator[list[DatabaseError]]:
+    """The deadlocks whose victim the open transaction became inside, caught or not, where that undoes all of it.
+
+    MariaDB and MySQL then roll back the transaction and go on in a new one.
+    https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html Elsewhere none: see ``is_spoilt``.
+    """
+    heard: list[DatabaseError] = []
+    if connection.vendor != "mysql":
+        yield heard
+        return
+
+    def hear(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError as error:
+            if _code(error) == _VICTIM:
+                heard.append(error)
+            raise
+
+    with connection.execute_wrapper(hear):
+        yield heard
+
+
+class _Sparing:
+    """Puts a savepoint before the first query it hears of, and notes whether one failed."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self.began = self.failed = False
+        self.savepoint: str | None = None
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        if not self.began:
+            self.began = True
+            self.savepoint = self.connection.savepoint()
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError:
+            self.failed = True
+            raise
+
+
+@contextmanager
+def sparing(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Inside, a query that fails does not spoil the open transaction. Costs a savepoint where there are queries.
+
+    Only PostgreSQL gives a transaction up for that.
+    """
+    if connection.vendor != "postgresql" or not connection.in_atomic_block or connection.needs_rollback:
+        yield
+        return
+    heard = _Sparing(connection)
+    try:
+        with connection.execute_wrapper(heard):
+            yield
+    finally:
+        if heard.savepoint is not None:
+            if heard.failed:
+                connection.savepoint_rollback(heard.savepoint)
+            connection.savepoint_commit(heard.savepoint)
 
 
 def undoable(using: str) -> AbstractContextManager[None]:

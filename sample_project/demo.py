@@ -48,8 +48,8 @@ OPERATIONS = "Operations"
 SUPERVISION = "Supervision"
 AUDIT = "Audit"
 OPENS = {
-    OPERATIONS: ("view_transitionlog",),
-    SUPERVISION: ("view_transitionlog", "view_refusedattempt", "grant_roles"),
+    OPERATIONS: ("view_transitionlog", "use_agents"),
+    SUPERVISION: ("view_transitionlog", "view_refusedattempt", "grant_roles", "use_agents"),
     AUDIT: (
         "view_transitionlog",
         "view_all_entries",
@@ -78,7 +78,12 @@ PEOPLE = (
     Person("elisa", "Elisa Longo", (Held("agent", (Ticket,)),), job=OPERATIONS),
     Person("tomas", "Tomas Novak", (Held("agent", (Ticket,), SOME_WEEKS),)),
     Person("dora", "Dora Lindt", (Held("developer", (Ticket,)),)),
-    Person("clara", "Clara Weiss", (Held("clerk", (Invoice, Contract, ExpenseReport)),), job=OPERATIONS),
+    Person(
+        "clara",
+        "Clara Weiss",
+        (Held("clerk", (Invoice, Contract, ExpenseReport)), Held("employee", (ExpenseReport,))),
+        job=OPERATIONS,
+    ),
     Person(
         "paul",
         "Paul Meyer",
@@ -109,8 +114,9 @@ def make_logins(using: str, password: str) -> list[Login]:
     for person in PEOPLE:
         login = logins[person.username]
         if person.job:
-            # Added, not set: roles are carried by groups as well.
-            login.user.groups.add(_group(person.job, using))
+            # Added, not set: roles are carried by groups as well. Django asks nobody who does it.
+            with acting_as(SETUP):
+                login.user.groups.add(_group(person.job, using))
         for held in person.holds:
             login.may += _hold(login.user, held, using)
     logins[SUPERUSER].may.append("everything, as a superuser")
@@ -229,6 +235,9 @@ def _make_invoices(clerk: Any, approver: Any, using: str) -> None:
         ("DEMO-2", 1250, 14, "Ferrara Logistica", ["send_invoice"]),
         ("DEMO-3", 310, -10, "Vela Sport", ["send_invoice", "mark_overdue"]),
         ("DEMO-4", 2600, 3, "Vela Sport", ["send_invoice", "pay"]),
+        # For the agent to find: one is long past its due date, one is not.
+        ("DEMO-5", 760, -45, "Ferrara Logistica", ["send_invoice"]),
+        ("DEMO-6", 195, -4, "Vela Sport", ["send_invoice"]),
     ):
         if number in known:
             continue
@@ -253,16 +262,17 @@ def _make_invoices(clerk: Any, approver: Any, using: str) -> None:
 
 def _make_reports(employee: Any, approver: Any, clerk: Any, using: str) -> None:
     reports = ExpenseReport.objects.using(using)
-    for writer, purpose, amount, paid in (
-        (employee, "Train to Bologna", "84.50", True),
-        (employee, "Trade fair in Milan", "1240.00", False),
+    for writer, purpose, amount, events in (
+        (employee, "Train to Bologna", "84.50", ["submit", "reimburse"]),
+        (employee, "Trade fair in Milan", "1240.00", ["submit"]),
         # Nobody approves their own: this one waits for another approver.
-        (approver, "Conference in Lisbon", "6100.00", False),
+        (approver, "Conference in Lisbon", "6100.00", ["submit"]),
+        # For the agent to submit.
+        (clerk, "Stamps and envelopes", "46.20", []),
     ):
         if reports.filter(purpose=purpose, created_by=writer).exists():
             continue
         with acting_as(writer):
             report = reports.create(purpose=purpose, amount=Decimal(amount), created_by=writer)
-            report.fire("submit")
-        if paid:
-            report.fire("reimburse", actor=clerk)
+        for event in events:
+            report.fire(event, actor=writer if event == "submit" else clerk)

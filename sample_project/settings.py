@@ -5,7 +5,14 @@ It runs as it is, for a developer on one machine. The environment changes it:
 - `SAMPLE_DB`: `sqlite` (the default), `postgres` or `mariadb`; `SAMPLE_DB_NAME`, `SAMPLE_DB_HOST`, `SAMPLE_DB_PORT`,
   `SAMPLE_DB_USER`, `SAMPLE_DB_PASSWORD` say where and who.
 - `SAMPLE_DEBUG`: `0` turns debugging off; then `SAMPLE_SECRET_KEY` must be set.
+- `SAMPLE_ENCRYPTION_KEYS`: keys for the secrets of webhooks, separated by commas; with debugging off there is none
+  otherwise.
 - `SAMPLE_ALLOWED_HOSTS`: host names, separated by commas.
+- `SAMPLE_DISPATCH`: who does the work in the background: `thread` (the default), `celery` (then `make worker`) or
+  `command` (then `manage.py lifecycle_work`); `SAMPLE_BROKER`: where Celery's messages go, by default Redis on this
+  machine.
+- `SAMPLE_AGENT_MODEL`: the language model of agents, such as `openai/qwen3:8b@http://localhost:11434/v1`. Without it
+  they use Claude where `ANTHROPIC_API_KEY` is set, and else a script that needs no key and is no model.
 - `SAMPLE_LEDGER`: the folder of the signing key and the checkpoints, by default this project's.
 """
 
@@ -14,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+
+from fsm_lifecycle.dispatch.celery import CELERY_BEAT_SCHEDULE as LIFECYCLE_BEAT
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -35,6 +44,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "guardian",
+    "rest_framework",
+    "drf_spectacular",
     "fsm_lifecycle",
     "sample_project.helpdesk",
     "sample_project.billing",
@@ -117,11 +128,26 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # `make demo` makes the key. It and the checkpoints stay outside the database, which could not vouch for itself.
 _LEDGER = Path(os.environ.get("SAMPLE_LEDGER", BASE_DIR))
 _LEDGER_KEY = _LEDGER / "ledger.key"
-FSM_LIFECYCLE = {
+_HAS_KEY = bool(os.environ.get("ANTHROPIC_API_KEY"))
+_ENCRYPTION_KEYS = os.environ.get("SAMPLE_ENCRYPTION_KEYS") or (
+    "a fixed key of a developer that is worth nothing" if DEBUG else ""
+)
+FSM_LIFECYCLE: dict[str, Any] = {
+    "ENCRYPTION_KEYS": [key for key in _ENCRYPTION_KEYS.split(",") if key],
+    "AGENT_MODEL": os.environ.get("SAMPLE_AGENT_MODEL")
+    or ("anthropic/claude-sonnet-5-5" if _HAS_KEY else "scripted/sample_project.helper.helper"),
     "LEDGER_ORIGIN": f"localhost/sample-{DATABASES['default']['ENGINE'].rpartition('.')[2]}",
     "LEDGER_KEY": str(_LEDGER_KEY) if _LEDGER_KEY.exists() else None,
     "LEDGER_CHECKPOINT_DIR": _LEDGER / "checkpoints",
+    "DISPATCH": os.environ.get("SAMPLE_DISPATCH", "thread"),
 }
+
+CELERY_BROKER_URL = os.environ.get("SAMPLE_BROKER", "redis://127.0.0.1:6379/0")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {**LIFECYCLE_BEAT}
+
+# For `manage.py spectacular`; `/api/schema/` knows it by itself.
+SPECTACULAR_SETTINGS = {"TITLE": "Sample project", "VERSION": "1", "OAS_VERSION": "3.1.0"}
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

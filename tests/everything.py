@@ -28,6 +28,8 @@ NEWER_DJANGO = "django>=6.1,<6.2"
 # The names under which pkg-config knows the client library that mysqlclient compiles against.
 MARIADB_HEADERS = ("mysqlclient", "mariadb", "libmariadb")
 DRIVERS = {"postgres": "psycopg", "mariadb": "MySQLdb"}
+#: Brokers of the tests with a real Celery worker, and the port each listens on.
+BROKERS = {"Redis": ("REDIS_HOST", "REDIS_PORT", 6379), "RabbitMQ": ("RABBITMQ_HOST", "RABBITMQ_PORT", 5672)}
 TITLES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
 # One worker more than there are processors: some always wait for a database.
@@ -63,6 +65,19 @@ class Everything:
 
     def summarise(self) -> None:
         print("\n== So far", *self.lines, sep="\n", flush=True)
+
+
+def brokers_missing() -> dict[str, str]:
+    """Each broker that does not answer, and where it was looked for. Its tests are skipped then; in CI they fail."""
+    found = {}
+    for title, (host_name, port_name, usual) in BROKERS.items():
+        host, port = os.environ.get(host_name, "127.0.0.1"), int(os.environ.get(port_name, usual))
+        try:
+            with socket.create_connection((host, port), timeout=2):
+                pass
+        except OSError:
+            found[title] = f"nothing answers on {host}:{port}"
+    return found
 
 
 def missing(database: str) -> str:
@@ -139,6 +154,8 @@ def main() -> int:
     if chromium.executable() is None:
         # The suite on SQLite skips them.
         everything.leave_out("tests in a browser", chromium.ADVICE, needed=True)
+    for title, why in brokers_missing().items():
+        everything.leave_out(f"Celery on {title}", why, needed=True)
     everything.summarise()
     everything.run("pytest on SQLite", [*python, *PYTEST], {"DATABASE": "sqlite"})
     if everything.failed:

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.admin",
     "guardian",
+    "rest_framework",
     "fsm_lifecycle",
     "tests.testapp",
     "sample_project.helpdesk",

@@ -14,6 +14,7 @@ from django.core.management import get_commands
 
 from fsm_lifecycle.admin import LifecycleSection
 from fsm_lifecycle.admin.section.page import Page
+from fsm_lifecycle.ledger.log_file import KEYS
 from tests.docsapp.page import blocks
 
 pytestmark = pytest.mark.once
@@ -89,6 +90,18 @@ def test_the_page_on_checks_names_every_check() -> None:
     found = {name for path in package for name in re.findall(r"\b[EW]\d{3}\b", path.read_text())}
     assert told == sorted(told, key=lambda name: name[1:])
     assert set(told) == found
+
+
+def test_the_page_on_the_ledger_names_every_field_of_an_export() -> None:
+    text = (ROOT / "docs" / "ledger.md").read_text()
+    table = text[text.index("### The format of an export") : text.index("Whoever gets an export")]
+    told: dict[str, list[str]] = {}
+    last = ""
+    for kind, fields in re.findall(r"^\| (\w*) ?\| (`.+?`) \|", table, re.MULTILINE):
+        last = kind or last  # a row that names no line goes on with that of the row above
+        told.setdefault(last, []).extend(re.findall(r"`(\w+)`", fields))
+    assert told.pop("every") == ["type"]
+    assert told == {kind: list(fields[1:]) for kind, fields in KEYS.items()}
 
 
 def test_the_page_on_the_admin_names_every_page_with_its_permission() -> None:

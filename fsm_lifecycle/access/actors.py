@@ -5,8 +5,9 @@ Must not know what an actor may do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 from fsm_lifecycle.exceptions import ActorRequired
 
@@ -34,13 +35,64 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Mandate:
+    """What an agent may ask of the records of one model."""
+
+    events: frozenset[str] | None = None
+    """The names of the events it may fire; ``None`` for all that the user may."""
+    approval: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The events for which a person has to say yes, each with ``always`` or ``four_eyes``."""
+
+
+#: The mandate for a model that is none of the agent's.
+NO_MANDATE: Final = Mandate(frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's yes to one event on one record as it was then. It holds once: firing moves the record on."""
+
+    proposal: str
+    """The key of the proposal that was approved."""
+    by: Any
+    """The user who said yes."""
+    model: str
+    """``billing.invoice``: the record's own model."""
+    object_pk: str
+    event: str
+    sequence: int
+    """The record's newest entry when the agent asked."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the entry's body keeps of it."""
+        return {"proposal": self.proposal, "id": str(self.by.pk), "label": str(self.by)}
+
+
+@dataclass(frozen=True, slots=True)
 class AgentActor:
-    """An agent acting for a user: its rights are the user's, narrowed to its own list of events, and no more."""
+    """An agent acting for a user: its rights are the user's, narrowed to what it may ask for, and no more."""
 
     name: str
     user: Any
     events: frozenset[str] | None = None
     """The names of the events it may fire; ``None`` for all that the user may."""
+    mandates: Mapping[str, Mandate] | None = field(default=None, hash=False)
+    """By model (``billing.invoice``): what it may ask for there; nothing on others. ``None``: ``events`` says it."""
+    run: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What the entry's body says of the run: its key, the language model, the tool call."""
+    approval: Approval | None = field(default=None, hash=False)
+    """The approval under which it fires now."""
+
+    def mandate(self, model: str) -> Mandate:
+        """What it may ask of the records of a model."""
+        if self.mandates is None:
+            return Mandate(self.events)
+        return self.mandates.get(model, NO_MANDATE)
+
+    def in_consequence(self) -> AgentActor:
+        """The same agent where the table itself goes on, by ``fires``: its user's rights, and no list of its own."""
+        return AgentActor(self.name, self.user, run=self.run)
 
     def __str__(self) -> str:
         return self.name
@@ -58,6 +110,22 @@ class Identity:
     superuser: bool = False
     agent: str = ""
     """The agent's name, where one acts for the user."""
+    run: Mapping[str, Any] | None = field(default=None, hash=False)
+    """The agent's run, where it has one."""
+    approval: Approval | None = field(default=None, hash=False)
+    """The approval under which the agent acts."""
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The fields of an entry's body that tell of the actor; none where it is unknown."""
+        if self.kind == "unknown":
+            return {}
+        parts: dict[str, Any] = {"actor": self.body}
+        if self.run:
+            parts["run"] = dict(self.run)
+        if self.approval is not None:
+            parts["approval"] = self.approval.body
+        return parts
 
     @property
     def body(self) -> dict[str, Any]:
@@ -84,7 +152,9 @@ def identify(actor: Any) -> Identity:
         return Identity("system", actor.reason, actor.reason)
     if isinstance(actor, AgentActor):
         user = identify(actor.user)
-        return replace(user, kind="agent", agent=actor.name) if user.kind == "user" else user
+        if user.kind != "user":
+            return user
+        return replace(user, kind="agent", agent=actor.name, run=actor.run, approval=actor.approval)
     if not is_user(actor):
         raise ActorRequired(
             f'{actor!r} is not an actor. Pass a user or System("reason"), for example actor=request.user.'

@@ -21,20 +21,23 @@ from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.transactions import writing
 
 
-def grant_default(model: type[Model], records: Iterable[tuple[Any, Any]]) -> None:
-    """Give each new record's creator the table's default role on it: pairs of record and user, in bulk."""
+def grant_default(model: type[Model], owners: Iterable[tuple[Any, Any]], records_on: str) -> None:
+    """Give each new record's creator the table's default role on it: pairs of record's key and user, in bulk.
+
+    By key, because a multi-table child has none of its own yet when the row that holds its state is inserted.
+    """
     role = codes_of(model).table.default_role
     if role is None:
         return
     by_alias: dict[str, list[tuple[Any, Any]]] = {}
-    for record_, user in records:
+    for key, user in owners:
         using = stores.alias_of(user)
-        if key_text(record_.pk) and stores.grants_reach(model, record_._state.db or using, using):
-            by_alias.setdefault(using, []).append((record_, user))
+        if key_text(key) and stores.grants_reach(model, records_on, using):
+            by_alias.setdefault(using, []).append((key, user))
     for using, pairs in by_alias.items():
         permission = stores.permission_of(model, role_codename(role), using)
         with writing(using, savepoint=False), because(road="default"):
-            stores.give_on_records(permission, pairs, using)
+            stores.give_on_records(permission, model, pairs, using)
             label = concrete(model)._meta.label_lower
             record(
                 using,
@@ -46,31 +49,43 @@ def grant_default(model: type[Model], records: Iterable[tuple[Any, Any]]) -> Non
                             user=stores.user_text(user),
                             model=label,
                             codename=permission.codename,
-                            object_pk=key_text(record_.pk),
+                            object_pk=key_text(key),
                         ),
                         label=str(user),
                         role=role.value,
                     )
-                    for record_, user in pairs
+                    for key, user in pairs
                 ],
             )
 
 
-def forget_record(model: type[Model], key: Any, using: str) -> None:
-    """Remove every grant on a record that goes, so that a reused key inherits nothing."""
+def forget_record(model: type[Model], key: Any, using: str, origin: Any = None) -> None:
+    """Remove every grant on a record that goes, so that a reused key inherits nothing.
+
+    ``origin`` is the deletion that takes the record, as Django's signals name it.
+    """
     for rows, of_user in ((stores.user_rows(model), True), (stores.group_rows(model), False)):
         if not stores.is_generic(rows):
             continue  # goes with the record by its foreign key, and is seen by its own signals
         # Where the record's database has no grants of its own, they are where a router puts them.
         alias = using if router.allow_migrate_model(using, rows) else router.db_for_write(rows)
-        _forget(model, key, rows, of_user, alias)
+        told_by(origin).update(_forget(model, key, rows, of_user, alias))
 
 
-def _forget(model: type[Model], key: Any, rows: type[Any], of_user: bool, using: str) -> None:
+def told_by(origin: Any) -> set[Any]:
+    """The rows, by model and key, that were put on record while the same deletion took their record.
+
+    The deletion may take them for another reason as well: a user who goes takes both his grants and his records.
+    """
+    told: set[Any] = set() if origin is None else vars(origin).setdefault("_lifecycle_told", set())
+    return told
+
+
+def _forget(model: type[Model], key: Any, rows: type[Any], of_user: bool, using: str) -> Iterable[Any]:
     name = "user_id" if of_user else "group_id"
     found = list(stores.rows_on(rows, model, key, using).select_related("permission"))
     if not found:
-        return
+        return []
     holders = stores.all_of(get_user_model() if of_user else Group, using).in_bulk(
         {getattr(row, name) for row in found}
     )
@@ -88,6 +103,7 @@ def _forget(model: type[Model], key: Any, rows: type[Any], of_user: bool, using:
         stores.rows_on(rows, model, key, using)._raw_delete(using)
         stores.all_of(GrantTerm, using).filter(grant__in=[c.grant.digest for c in changes]).delete()
         record(using, changes)
+    return [(rows, row.pk) for row in found]
 
 
 def grant_of_row(row: Any, model: type[Model], of_user: bool) -> Grant:

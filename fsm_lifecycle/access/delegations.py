@@ -11,7 +11,7 @@ from django.utils import timezone
 from fsm_lifecycle.access import stores
 from fsm_lifecycle.access.actors import System
 from fsm_lifecycle.access.codenames import codes_of, lifecycle_models
-from fsm_lifecycle.access.current import current_actor
+from fsm_lifecycle.access.current import actor_meant
 from fsm_lifecycle.access.delegation import Delegation
 from fsm_lifecycle.access.event import AccessEvent, because
 from fsm_lifecycle.access.granting import known_user, lock, require_future, require_user
@@ -100,7 +100,7 @@ def _role_name(role: Role | str | None) -> str:
 
 
 def _require_may_delegate(by: Any, from_user: Any) -> Any:
-    actor = by if by is not None else current_actor()
+    actor = actor_meant(by)
     if actor is None:
         actor = from_user
     if isinstance(actor, System):

@@ -63,7 +63,7 @@ def rights(actor: Any, model: type[Model], record: Any = None, question: str = "
         for key in ("", *wanted):
             held[(*name, key)] = facts.held.get(key, ())
     found = _Facts(held[name[:2]], {"": held[(*name, "")], text: held[(*name, text)]})
-    return _as_actor(actor, found.rights(codes, user, text))
+    return _as_actor(actor, model, found.rights(codes, user, text))
 
 
 def fresh_rights(
@@ -81,7 +81,7 @@ def fresh_rights(
     reach = stores.grants_reach(model, using or alias, alias)
     texts = {key: key_text(key) if reach else "" for key in keys}
     facts = _read(user, alias, codes, [text for text in texts.values() if text])
-    return {key: _as_actor(actor, facts.rights(codes, user, text)) for key, text in texts.items()}
+    return {key: _as_actor(actor, model, facts.rights(codes, user, text)) for key, text in texts.items()}
 
 
 def fresh_model_rights(actor: Any, model: type[Model]) -> Rights:
@@ -90,7 +90,7 @@ def fresh_model_rights(actor: Any, model: type[Model]) -> Rights:
     if known is not None:
         return known
     user, codes = _user(actor), codes_of(model)
-    return _as_actor(actor, _read(user, stores.alias_of(user), codes, []).rights(codes, user, ""))
+    return _as_actor(actor, model, _read(user, stores.alias_of(user), codes, []).rights(codes, user, ""))
 
 
 def held_roles(user: Any, model: type[Model], record: Any) -> frozenset[str]:
@@ -192,16 +192,23 @@ def _without_grants(actor: Any, model: type[Model]) -> Rights | None:
         return Rights(person=stores.user_text(user), refusal=_deactivated(user))
     if codes_of(model).table.roles:
         return None
-    return _as_actor(actor, Rights(person=stores.user_text(user), everything=True))
+    theirs = Rights(person=stores.user_text(user), everything=True)
+    if isinstance(actor, AgentActor):
+        # It may have been at work for long: an account that was deactivated meanwhile stops it.
+        standing = holdings.standing(connections[stores.alias_of(user)], user)
+        if standing is None or not standing.active:
+            gone = "The account does not exist any more." if standing is None else _deactivated(user)
+            theirs = Rights(person=theirs.person, refusal=gone)
+    return _as_actor(actor, model, theirs)
 
 
 def _user(actor: Any) -> Any:
     return actor.user if isinstance(actor, AgentActor) else actor
 
 
-def _as_actor(actor: Any, theirs: Rights) -> Rights:
+def _as_actor(actor: Any, model: type[Model], theirs: Rights) -> Rights:
     if isinstance(actor, AgentActor):
-        return theirs.narrowed(actor.name, actor.events)
+        return theirs.narrowed(actor.name, actor.mandate(concrete(model)._meta.label_lower))
     return theirs
 
 

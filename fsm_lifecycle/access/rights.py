@@ -6,10 +6,11 @@ grants are stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from fsm_lifecycle.access.actors import Mandate
 from fsm_lifecycle.access.codenames import Codes
 from fsm_lifecycle.access.holdings import Held, Standing
 from fsm_lifecycle.definition import CRUD, Event
@@ -46,6 +47,8 @@ class Rights:
     only: frozenset[str] | None = None
     """The events to which an agent is narrowed."""
     agent: str = ""
+    approval: Mapping[str, str] = field(default_factory=dict)
+    """The events for which the agent needs a person's yes: ``always`` or ``four_eyes``."""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -87,9 +90,9 @@ class Rights:
             return self.allows(means.crud)
         return all(self.allows(event) for event in means.events)
 
-    def narrowed(self, agent: str, events: frozenset[str] | None) -> Rights:
-        """The same rights for an agent that may fire only some events."""
-        return replace(self, agent=agent, only=events)
+    def narrowed(self, agent: str, mandate: Mandate) -> Rights:
+        """The same rights for an agent that may ask for only some events, and do even fewer by itself."""
+        return replace(self, agent=agent, only=mandate.events, approval=mandate.approval)
 
 
 def rights_of(codes: Codes, person: str, standing: Standing, held: Iterable[Held], now: datetime) -> Rights:

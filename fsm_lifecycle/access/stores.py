@@ -128,11 +128,12 @@ def give_on_record(permission: Permission, holder: Any, record: Any, using: str)
     return bool(all_of(rows, using).get_or_create(**values)[1])
 
 
-def give_on_records(permission: Permission, pairs: Sequence[tuple[Any, Any]], using: str) -> None:
-    """Write guardian's rows for pairs of record and user, in bulk and without signals."""
+def give_on_records(
+    permission: Permission, model: type[Model], pairs: Sequence[tuple[Any, Any]], using: str
+) -> None:
+    """Write guardian's rows for pairs of a record's key and a user, in bulk and without signals."""
     if not pairs:
         return
-    model = type(pairs[0][0])
     rows = user_rows(model)
     generic = is_generic(rows)
     ctype = content_type(model, using)
@@ -141,12 +142,10 @@ def give_on_records(permission: Permission, pairs: Sequence[tuple[Any, Any]], us
             permission=permission,
             user_id=user.pk,
             **(
-                {"content_type": ctype, "object_pk": key_text(record.pk)}
-                if generic
-                else {"content_object_id": record.pk}
+                {"content_type": ctype, "object_pk": key_text(key)} if generic else {"content_object_id": key}
             ),
         )
-        for record, user in pairs
+        for key, user in pairs
     ]
     # What a record that vanished without Django left under the same key is no reason to fail.
     all_of(rows, using).bulk_create(new, batch_size=500, ignore_conflicts=True)

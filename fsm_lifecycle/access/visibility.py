@@ -54,6 +54,29 @@ def visible(queryset: QuerySet[Any], actor: Any) -> QuerySet[Any]:
     return queryset.filter(granted if known is not None else asked.all_or(granted))
 
 
+def fireable(queryset: QuerySet[Any], actor: Any, event: Event | str) -> QuerySet[Any]:
+    """The records of a queryset on which an actor has the right to an event, whatever their state.
+
+    Raises ``InvalidGrant`` for an event that the lifecycle does not have.
+    """
+    model: Any = queryset.model
+    codes = codes_of(model)
+    name = policy.event_of(codes, event).name
+    if isinstance(actor, System):
+        return queryset.all()
+    rights = policy.fresh_model_rights(actor, model)
+    if rights.refusal or (rights.only is not None and name not in rights.only):
+        return queryset.none()
+    if rights.allows(name):
+        return queryset.all()
+    user = actor.user if isinstance(actor, AgentActor) else actor
+    using = stores.alias_of(user)
+    asked = _Asked(connections[using], codes, user, name)
+    if queryset.db != using:
+        return _across(queryset, asked)
+    return queryset.filter(Q(pk__in=RawSQL(*asked.keys())))
+
+
 def _across(queryset: QuerySet[Any], asked: _Asked) -> QuerySet[Any]:
     """Where grants are in another database than the records, their keys have to be carried over."""
     with asked.connection.cursor() as cursor:
@@ -71,15 +94,15 @@ def _across(queryset: QuerySet[Any], asked: _Asked) -> QuerySet[Any]:
 class _Asked:
     """One user's question about all records of a model."""
 
-    def __init__(self, connection: BaseDatabaseWrapper, codes: Codes, user: Any) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, codes: Codes, user: Any, event: str = "") -> None:
+        """``event``: which records it may be fired on, by right; without one, which may be read."""
         self.connection = connection
         self.codes = codes
         self.model = codes.concrete
         self.user = holdings.user_key(connection, user)
-        delegated = [(name, m.role) for name, m in codes.meanings.items() if m.role and CRUD.READ in m.crud]
-        self._acting = branches.acting(
-            connection, self.model, self.user, codes.giving(crud=CRUD.READ), delegated
-        )
+        giving = codes.giving(event=event) if event else codes.giving(crud=CRUD.READ)
+        delegated = [(name, codes.meanings[name].role) for name in giving if codes.meanings[name].role]
+        self._acting = branches.acting(connection, self.model, self.user, giving, delegated)
 
     def all_or(self, granted: Q) -> Q:
         """The condition that every record may be read, or this one by a grant on it."""

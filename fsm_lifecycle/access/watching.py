@@ -17,7 +17,7 @@ from django.db import connections, models
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 
 from fsm_lifecycle.access import answers, stores
-from fsm_lifecycle.access.belongings import grant_of_row, role_in
+from fsm_lifecycle.access.belongings import grant_of_row, role_in, told_by
 from fsm_lifecycle.access.codenames import is_lifecycle_codename, lifecycle_models
 from fsm_lifecycle.access.delegation import Delegation
 from fsm_lifecycle.access.event import AccessEvent, Change, reason_now, record
@@ -298,6 +298,10 @@ def _row_comes(sender: Any, instance: Any, created: bool, raw: bool, using: str,
 
 def _row_goes(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
     origin = kwargs.get("origin")
+    told = told_by(origin)
+    if (sender, instance.pk) in told:  # as its record went
+        told.remove((sender, instance.pk))
+        return
     _went(using, _row_change(instance, "revoked", using, origin, _road_of(origin, sender, "object")))
 
 

@@ -19,7 +19,8 @@ from fsm_lifecycle.access.codenames import (
     MAX_GROUP_NAME,
     group_name,
 )
-from fsm_lifecycle.definition.defect import Defect, listed, shown
+from fsm_lifecycle.definition.api_fields import opened_names
+from fsm_lifecycle.definition.defect import Defect, listed, nearest, shown
 from fsm_lifecycle.definition.defects import defects_of
 from fsm_lifecycle.engine.binding import Binding
 from fsm_lifecycle.managers import LifecycleQuerySet
@@ -34,6 +35,8 @@ def check_lifecycles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
     by_label: dict[str, type[models.Model]] = {}
     for model in apps.get_models():
         if not issubclass(model, LifecycleModel):
+            if labels is None or model._meta.app_label in labels:
+                found += [_message(d, model) for d in _lost_grants(model)]
             continue
         binding = model._lifecycle
         if labels is None or model._meta.app_label in labels:
@@ -68,13 +71,16 @@ def model_defects(model: type[LifecycleModel]) -> Iterator[Defect]:
         return
     yield from defects_of(binding.table)
     yield from _family_label(binding)
+    yield from _family_beginning(binding)
     yield from _stored_fields(binding)
     yield from _snapshot_fields(binding)
     yield from _timer_fields(binding)
+    yield from _api_fields(binding)
     yield from _hidden_names(model, binding)
     yield from _managers(model)
     yield from _key(binding)
     yield from _lengths(binding)
+    yield from _lost_endings(model)
 
 
 def _family_label(binding: Binding) -> Iterator[Defect]:
@@ -85,6 +91,18 @@ def _family_label(binding: Binding) -> Iterator[Defect]:
             f"Lifecycle.label is “{own}”, but {binding.model.__name__} shares the log of {binding.owner.__name__}, "
             f"which is called “{binding.label}”.",
             f"Set the label in the lifecycle of {binding.owner.__name__}, or leave it out.",
+        )
+
+
+def _family_beginning(binding: Binding) -> Iterator[Defect]:
+    own, shared = binding.table.initial, binding.owner._lifecycle.table.initial  # type: ignore[attr-defined]
+    if own != shared:
+        yield Defect(
+            "E103",
+            f"{binding.model.__name__} begins in {shown(own)}, but it shares the column of {binding.owner.__name__}, "
+            f"whose records begin in {shown(shared)}. So none could be created.",
+            f"Begin in {shown(shared)} and add an event that leads to {shown(own)}, or derive both models from an "
+            f"abstract one, which gives each a column of its own.",
         )
 
 
@@ -129,14 +147,49 @@ def _snapshot_fields(binding: Binding) -> Iterator[Defect]:
 
 
 def _timer_fields(binding: Binding) -> Iterator[Defect]:
-    names = {f.name for f in binding.model._meta.concrete_fields}
+    fields = {f.name: f for f in binding.model._meta.concrete_fields}
+    of_rows = binding.model._meta.concrete_model._lifecycle.table  # type: ignore[union-attr]
     for event in binding.table.events.values():
-        if event.at is not None and event.at not in names:
+        if event.at is not None and event.at not in fields:
             yield Defect(
                 "E034",
                 f"Event “{event.name}” fires at=“{event.at}”, which {binding.model.__name__} does not have.",
                 "Name a date or datetime field of the model.",
             )
+        elif event.at is not None and not isinstance(fields[event.at], models.DateField):
+            yield Defect(
+                "E083",
+                f"Event “{event.name}” fires at=“{event.at}”, which is a {type(fields[event.at]).__name__}, "
+                f"which holds no time.",
+                "Name a date or datetime field of the model.",
+            )
+        theirs = of_rows.events.get(event.name)
+        own = (event.after, event.at)
+        if own != (None, None) and (theirs is None or (theirs.after, theirs.at) != own):
+            yield Defect(
+                "E081",
+                f"Event “{event.name}” is to fire by itself, but only the proxy {binding.model.__name__} says so. By "
+                f"themselves records follow the lifecycle of {binding.model._meta.concrete_model.__name__}.",  # type: ignore[union-attr]
+                "Declare after= or at= there.",
+            )
+
+
+def _api_fields(binding: Binding) -> Iterator[Defect]:
+    names = {f.name for f in binding.model._meta.concrete_fields}
+    unknown = [name for name in opened_names(binding.table) if name not in names]
+    if unknown:
+        yield Defect(
+            "E096",
+            f"api_fields opens {listed(unknown)}, which {binding.model.__name__} does not have as fields.",
+            f"Its fields are {listed(sorted(names))}. Anything else is shown by a serializer of your own."
+            + nearest(unknown[0], names),
+        )
+    if "state" in opened_names(binding.table) and binding.state_name != "state":
+        yield Defect(
+            "E095",
+            f"api_fields has “state”, which is what the API calls “{binding.state_name}”, where the state is.",
+            "Rename the field, or serve it by a serializer of your own under another name.",
+        )
 
 
 def _hidden_names(model: type[LifecycleModel], binding: Binding) -> Iterator[Defect]:
@@ -205,4 +258,39 @@ def _lengths(binding: Binding) -> Iterator[Defect]:
     if len(binding.label) > 100:
         yield Defect(
             "E039", f"The label {shown(binding.label)} is over 100 characters.", "Shorten Lifecycle.label."
+        )
+
+
+def _cascading_there(model: type[models.Model]) -> list[models.Field[Any, Any]]:
+    """The foreign keys by which the database itself removes rows (``DB_CASCADE``, since Django 6.1)."""
+    return [
+        f
+        for f in model._meta.concrete_fields
+        if f.remote_field is not None
+        and getattr(getattr(f.remote_field, "on_delete", None), "operation", "") == "CASCADE"
+    ]
+
+
+def _lost_endings(model: type[LifecycleModel]) -> Iterator[Defect]:
+    for field in _cascading_there(model):
+        if field.model is model or not issubclass(field.model, LifecycleModel):  # else told of the parent
+            yield Defect(
+                "E104",
+                f"{model.__name__}.{field.name} has on_delete=DB_CASCADE: the database removes records and tells "
+                f"nobody, so they go without their last entry, past legal holds, and leave their grants behind.",
+                "Write on_delete=models.CASCADE, or PROTECT.",
+            )
+
+
+def _lost_grants(model: type[models.Model]) -> Iterator[Defect]:
+    if not apps.is_installed("guardian"):
+        return
+    from guardian.models.models import BaseObjectPermission
+
+    for field in _cascading_there(model) if issubclass(model, BaseObjectPermission) else ():
+        yield Defect(
+            "E104",
+            f"{model.__name__}.{field.name} has on_delete=DB_CASCADE: the database removes grants and tells nobody, "
+            f"so no access event says that they are gone.",
+            "Write on_delete=models.CASCADE.",
         )

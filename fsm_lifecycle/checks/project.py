@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
+import django
+from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
@@ -16,6 +18,7 @@ from django.utils.module_loading import import_string
 from fsm_lifecycle import conf
 from fsm_lifecycle.access.backend import LifecycleBackend
 from fsm_lifecycle.definition.defect import listed
+from fsm_lifecycle.dispatch.waking import MODES
 from fsm_lifecycle.models import LifecycleModel
 
 BACKEND = "fsm_lifecycle.access.LifecycleBackend"
@@ -139,7 +142,32 @@ def _unknown_settings() -> Iterator[CheckMessage]:
             hint="Give a whole number from 1; the default is 16.",
             id="fsm_lifecycle.E056",
         )
+    yield from _dispatch(value)
     yield from _retention_days(value.get("RETENTION_DAYS") or {})
+
+
+def _dispatch(value: dict[str, Any]) -> Iterator[CheckMessage]:
+    mode = value.get("DISPATCH") or "thread"
+    if mode not in MODES or (mode == "tasks" and django.VERSION < (6, 0)):
+        tasks = " “tasks” needs Django 6.0." if mode == "tasks" else ""
+        yield Error(
+            f"FSM_LIFECYCLE['DISPATCH'] is {mode!r}.{tasks}",
+            hint=f"Choose one of {listed(MODES)}; the default is 'thread'.",
+            id="fsm_lifecycle.E068",
+        )
+    if mode == "celery" and current_app.main == "default":
+        yield checks.Warning(
+            "FSM_LIFECYCLE['DISPATCH'] is 'celery', and no Celery app is loaded, so messages would go nowhere.",
+            hint="Import the project's Celery app in the project package's __init__.py: from .celery import app",
+            id="fsm_lifecycle.W105",
+        )
+    lease = 60 if value.get("LEASE_SECONDS") is None else value["LEASE_SECONDS"]
+    if isinstance(lease, bool) or not isinstance(lease, int | float) or not 1 <= lease <= 1200:
+        yield Error(
+            f"FSM_LIFECYCLE['LEASE_SECONDS'] is {lease!r}.",
+            hint="Give seconds from 1 to 1200, below the time limit of Celery's tasks; the default is 60.",
+            id="fsm_lifecycle.E069",
+        )
 
 
 def _retention_days(value: Any) -> Iterator[CheckMessage]:

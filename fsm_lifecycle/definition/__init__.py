@@ -5,6 +5,7 @@ analysis of its graph. It must not know the ORM, settings or any I/O.
 """
 
 from fsm_lifecycle.definition.branch import Branch
+from fsm_lifecycle.definition.business_hours import BusinessHours
 from fsm_lifecycle.definition.effects import Effect, effect, on_commit
 from fsm_lifecycle.definition.event import ANY, Event
 from fsm_lifecycle.definition.guards import Guard, guard
@@ -18,6 +19,7 @@ __all__ = [
     "ANY",
     "CRUD",
     "Branch",
+    "BusinessHours",
     "Effect",
     "Event",
     "Guard",

@@ -5,6 +5,7 @@ Must not know how guards are asked.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fsm_lifecycle.definition.guards import Guard, as_guard
@@ -34,6 +35,15 @@ class Branch:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError("A Branch is frozen.")
+
+    def __copy__(self) -> Branch:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Branch:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Branch, otherwise=self.otherwise), self.cases
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ to mend it. Must not know the model, nor Django's check framework.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
+from fsm_lifecycle.definition.api_fields import api_fields
 from fsm_lifecycle.definition.branch import Branch
 from fsm_lifecycle.definition.defect import Defect, listed, nearest, shown
 from fsm_lifecycle.definition.effects import Effect
@@ -20,9 +22,12 @@ from fsm_lifecycle.definition.guards import Guard
 from fsm_lifecycle.definition.retention import Retention
 from fsm_lifecycle.definition.state import MAX_VALUE_LENGTH, State
 from fsm_lifecycle.definition.table import OPTIONS, Table
+from fsm_lifecycle.definition.timed_defects import timed_events
 
 #: Names of form fields that the surfaces use for themselves.
 RESERVED_ARGUMENTS: Final = ("id", "actor", "expected_state", "expected_sequence")
+
+_is_tool_name: Final = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 
 #: Beyond it, the day from which records may go could not be told.
 LONGEST_RETENTION: Final = timedelta(days=365_000)
@@ -139,8 +144,9 @@ def guards_and_effects(table: Table) -> Iterator[Defect]:
         for part in parts:
             if part.fault:
                 yield Defect("E011", f"Event {shown(event.name)}: {part.fault}.", part.remedy)
-        names = Counter(g.name for g in event.guards)
-        twice = [name for name, count in names.items() if count > 1]
+        # A guard of the event may be one of the branch as well: they are told apart by where they stand.
+        names = [*Counter(g.name for g in event.guards).items(), *Counter(g.name for g in branch).items()]
+        twice = [name for name, count in names if count > 1]
         if twice:
             yield Defect(
                 "E012",
@@ -246,6 +252,13 @@ def options(table: Table) -> Iterator[Defect]:
             f"Lifecycle.label is {label!r}, which is not a text. It names the log of the model.",
             'Write label = "app.model", or leave it out; call an event or state something else.',
         )
+    plural = table.options.get("tool_plural")
+    if plural is not None and not (isinstance(plural, str) and _is_tool_name(plural)):
+        yield Defect(
+            "E070",
+            f"Lifecycle.tool_plural is {plural!r}, and agents' tools cannot be called that.",
+            'Write it as tools are called: tool_plural = "invoices". Small letters, digits and underscores.',
+        )
     if "snapshot" in table.options and table.snapshot is None:
         yield Defect(
             "E022",
@@ -291,31 +304,6 @@ def retention(table: Table) -> Iterator[Defect]:
         )
 
 
-def parts_to_come(table: Table) -> Iterator[Defect]:
-    """Declarations that are understood but that this version does not carry out: one finding for each part."""
-    found: dict[str, list[str]] = {}
-    for event in table.events.values():
-        for name in ("after", "at"):
-            if getattr(event, name) is not None:
-                found.setdefault("Timers are", []).append(f"{name}= of event {shown(event.name)}")
-    for event, effect in table.effects():
-        if effect.retry or (effect.connection and effect.connection.on_failure == "retry"):
-            what = f"retry of effect {shown(effect.name)} of event {shown(event.name)}"
-            found.setdefault("Durable work is", []).append(what)
-    for option, part in (
-        ("api_fields", "The REST API is"),
-        ("tool_plural", "Agents are"),
-    ):
-        if option in table.options:
-            found[part] = [f"“{option}”"]
-    for part, declared in found.items():
-        yield Defect(
-            "E023",
-            f"{part} not part of this version, so it cannot carry out {', '.join(declared)}.",
-            "Remove the declaration, or use a version that has this part.",
-        )
-
-
 FINDERS: Final[tuple[Callable[[Table], Iterator[Defect]], ...]] = (
     initial_states,
     state_values,
@@ -329,7 +317,8 @@ FINDERS: Final[tuple[Callable[[Table], Iterator[Defect]], ...]] = (
     separated_duties,
     options,
     retention,
-    parts_to_come,
+    timed_events,
+    api_fields,
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar
 
-from fsm_lifecycle.definition.guards import fault_of, name_of
+from fsm_lifecycle.definition.guards import fault_of, name_of, refuse_awaitable
 from fsm_lifecycle.definition.member import Text, in_words
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +50,9 @@ class Effect:
     """How to mend the fault."""
 
     def __call__(self, record: Any, firing: Any) -> None:
-        self.function(record, firing)
+        answer = self.function(record, firing)
+        if answer is not None:
+            refuse_awaitable(answer, "effect", self.name)
 
 
 def effect(
@@ -79,7 +81,7 @@ def on_commit(declared: Any, *, retry: bool = False, outside: bool = False) -> E
     the new state stands. ``retry=True`` makes it durable work. ``outside=True``: see ``effect``.
     """
     base = as_effect(declared)
-    return replace(base, after_commit=True, retry=retry, outside=outside or base.outside)
+    return replace(base, after_commit=True, retry=retry or base.retry, outside=outside or base.outside)
 
 
 def as_effect(declared: Any) -> Effect:

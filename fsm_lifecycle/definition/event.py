@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_lifecycle.definition.branch import Branch
 from fsm_lifecycle.definition.effects import Effect, as_effect
 from fsm_lifecycle.definition.guards import Guard, as_guard
 from fsm_lifecycle.definition.member import Member, Text, in_words
+
+if TYPE_CHECKING:
+    from fsm_lifecycle.definition.table import Table
 
 
 class _Any:
@@ -24,6 +27,9 @@ class _Any:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Any:
         return self
+
+    def __reduce__(self) -> str:
+        return "ANY"
 
 
 #: A source that stands for every non-terminal state.
@@ -54,7 +60,9 @@ class Event(Member):
     - ``stores``: names of cleaned arguments that are copied into model fields of the same name.
     - ``compensating``: may leave a terminal state (refund, reopen); its entries say so.
     - ``hidden``: not offered while it is not allowed.
-    - ``not_by``: separation of duties; ``after``, ``at``: fires by itself.
+    - ``not_by``: separation of duties.
+    - ``after``: fires by itself when a record has been in a source state that long.
+    - ``at``: fires by itself at the time in this model field; a date means 00:00 in the current time zone.
 
     Frozen. ``extend`` makes a refined copy for a child lifecycle.
     """
@@ -72,6 +80,7 @@ class Event(Member):
         "not_by",
         "sources",
         "stores",
+        "table",
         "to",
     )
     after: timedelta | None
@@ -86,6 +95,7 @@ class Event(Member):
     not_by: tuple[Event | str, ...]
     sources: tuple[Source, ...]
     stores: tuple[str, ...]
+    table: Table | None
     to: str | Branch
 
     def __init__(
@@ -121,6 +131,7 @@ class Event(Member):
             effects=tuple(as_effect(e) for e in _listed(effects, "effects")),
             arguments=arguments,
             stores=tuple(_name(name) for name in _listed(stores, "stores")),
+            table=None,
             label=label,
             description=description,
             compensating=compensating,
@@ -152,8 +163,14 @@ class Event(Member):
         description: Text = "",
         hidden: bool | None = None,
         not_by: Iterable[Event | str] = (),
+        after: timedelta | None = None,
+        at: str | None = None,
     ) -> Event:
-        """A refined copy: sources, guards, effects, stores and ``not_by`` are added, the rest replaces."""
+        """A refined copy: sources, guards, effects, stores and ``not_by`` are added, the rest replaces.
+
+        ``after`` and ``at`` replace each other, too.
+        """
+        timed = after is not None or at is not None
         return Event(
             *dict.fromkeys([*self.sources, *sources]),
             to=self.to if to is None else to,
@@ -166,12 +183,12 @@ class Event(Member):
             compensating=self.compensating,
             hidden=self.hidden if hidden is None else hidden,
             not_by=[*self.not_by, *_listed(not_by, "not_by")],
-            after=self.after,
-            at=self.at,
+            after=after if timed else self.after,
+            at=at if timed else self.at,
         )
 
-    def resolved(self, *, name: str, sources: tuple[Any, ...], to: Any) -> Event:
-        """The same event with its sources and target replaced by the states of a compiled table."""
+    def resolved(self, table: Table, *, name: str, sources: tuple[Any, ...], to: Any) -> Event:
+        """The same event with its sources and target replaced by the states of the table it is compiled into."""
         twin = Event(
             *(sources or self.sources),
             to=to,
@@ -187,5 +204,8 @@ class Event(Member):
             after=self.after,
             at=self.at,
         )
-        twin._set(name=name, owner=self.owner, sources=sources)
+        twin._set(name=name, owner=self.owner, sources=sources, table=table)
         return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return super().__reduce__() if self.table is None else (self.table._named, (self.name,))

@@ -50,6 +50,16 @@ def positional_arity(function: Callable[..., Any]) -> tuple[int, int]:
     return least, most
 
 
+def refuse_awaitable(answer: Any, kind: str, name: str) -> None:
+    """Raise ``TypeError`` for what async code hands back: nobody has run it, and as an answer it would be a yes."""
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise TypeError(
+            f"The {kind} {name} is async, and nothing waits for it. Write it with def, not async def."
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """A guard as the table holds it."""

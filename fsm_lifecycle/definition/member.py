@@ -5,6 +5,7 @@ Must not know what the members mean.
 
 from __future__ import annotations
 
+from pickle import PicklingError, UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -65,3 +66,19 @@ class Member:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Member:
         return self
+
+    # Nor must a pickle: it carries the name, and what unpickles it may run a newer table.
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.owner is None:
+            raise PicklingError(f"{self!r} is declared in no class, so a pickle cannot name it.")
+        return declared, (self.owner, self.name)
+
+
+def declared(owner: type, name: str) -> Member:
+    """The member that a class declares under a name. Raises ``UnpicklingError`` where there is none."""
+    found = vars(owner).get(name)
+    if not isinstance(found, Member):
+        raise UnpicklingError(
+            f"A pickle holds “{name}” of {owner.__qualname__}, which declares nothing of that name now."
+        )
+    return found

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from operator import attrgetter
+from pickle import PicklingError, UnpicklingError
 from types import MappingProxyType
 from typing import Any
 
@@ -52,15 +54,17 @@ class Table:
     """What ``Invoice.lifecycle`` is.
 
     ``states``, ``events`` and ``roles`` are read-only mappings by name (a state's name is its value);
-    ``initial`` is where records begin, ``terminal`` the states that are final.
+    ``initial`` is where records begin, ``terminal`` the states that are final. Frozen once it is built.
     """
 
-    def __init__(self, declaration: type) -> None:
+    def __init__(self, declaration: type, home: type | None = None) -> None:
         members = members_of(declaration)
         declared = [m for m in members.values() if isinstance(m, State)]
         states = {state.value: state for state in reversed(declared)}
         states = {state.value: states[state.value] for state in declared}
         self.declaration = declaration
+        self.home = home
+        """The class whose ``lifecycle`` this is: how a pickle names it."""
         self.family = frozenset(declaration.__mro__[:-1])
         """The classes whose members this table understands."""
         self.declared_states = tuple(declared)
@@ -92,6 +96,37 @@ class Table:
             for target in event.targets
             if target in self.states
         )
+        self._built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_built" in vars(self):
+            raise AttributeError(
+                f"The table is frozen: {name!r} cannot be assigned. Change the declaration, or refine it in a child "
+                f"class."
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"The table is frozen: {name!r} cannot be deleted.")
+
+    def __copy__(self) -> Table:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Table:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.home is None:
+            raise PicklingError(f"{self!r} belongs to no class, so a pickle cannot name it.")
+        return attrgetter("lifecycle"), (self.home,)
+
+    def _named(self, name: str) -> Event:
+        """The event of a pickle. Raises ``UnpicklingError`` where the table has none of that name now."""
+        if name not in self.events:
+            raise UnpicklingError(
+                f"A pickle holds the event “{name}”, which is none of {', '.join(self.events)}."
+            )
+        return self.events[name]
 
     def _resolve(self, name: str, event: Event) -> Event:
         """The event with ``ANY`` expanded and sources and targets that are this table's own states."""
@@ -109,7 +144,7 @@ class Table:
             to = own
         else:
             to = self.states.get(to, to)
-        return event.resolved(name=name, sources=tuple(sources.values()), to=to)
+        return event.resolved(self, name=name, sources=tuple(sources.values()), to=to)
 
     @property
     def snapshot(self) -> Snapshot | None:

@@ -25,11 +25,12 @@ def dot(*subjects: Subject) -> str:
     name = f"Lifecycle of {machines[0].title}" if len(machines) == 1 else "Lifecycles"
     lines = [f"digraph {quoted(name)} {{", *_HEAD]
     if len(machines) == 1:
-        lines += _states(machines[0], "s", "    ")
+        lines += _states(machines[0], _prefix(machines, 0), "    ")
     else:
         for i, machine in enumerate(machines):
             lines += [f"    subgraph cluster_{i} {{", f"        label={quoted(machine.title)}"]
-            lines += [*_states(machine, f"m{i}s", "        "), "    }"]
+            lines += [*_states(machine, _prefix(machines, i), "        "), "    }"]
+    lines += _connections(machines)
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -49,6 +50,33 @@ def _states(machine: Machine, prefix: str, indent: str) -> Sequence[str]:
         dotted = ' style="dotted"' if event.compensating else ""
         lines.append(f"{prefix}{row.source} -> {prefix}{row.target} [label={quoted(event.label)}{dotted}]")
     return [indent + line for line in lines]
+
+
+def _connections(machines: Sequence[Machine]) -> Sequence[str]:
+    """Dashed edges from where an event leads to where the one that it fires leads; to a box for another model."""
+    here = {(machine.model, event.name): i for i, machine in enumerate(machines) for event in machine.events}
+    boxes: dict[tuple[str, str], str] = {}
+    edges = []
+    for i, machine in enumerate(machines):
+        for event, fired in machine.fired():
+            j = here.get((fired.model, fired.event))
+            if j is None:
+                ends = [boxes.setdefault((fired.model, fired.title), f"x{len(boxes)}")]
+            else:
+                ends = [f"{_prefix(machines, j)}{place}" for place in machines[j].targets(fired.event)]
+            label = quoted(f"{event.label} fires {fired.label}")
+            edges += [
+                f'    {_prefix(machines, i)}{place} -> {end} [label={label} style="dashed"]'
+                for place in machine.targets(event.name)
+                for end in ends
+            ]
+    return [
+        f'    {name} [label={quoted(title)} style="dashed"]' for (_, title), name in boxes.items()
+    ] + edges
+
+
+def _prefix(machines: Sequence[Machine], i: int) -> str:
+    return "s" if len(machines) == 1 else f"m{i}s"
 
 
 def quoted(text: str) -> str:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from django.apps import apps
 from django.db.models import Model
 
-from fsm_lifecycle.definition import Table
+from fsm_lifecycle.definition import Event, Table
+from fsm_lifecycle.definition.effects import Connection
 from fsm_lifecycle.definition.member import in_words
+
+#: Stands behind the label of an event that fires another record's.
+MARK: Final = "↗"
 
 #: What every function here takes: a model with a lifecycle, one of its records, or a table.
 Subject: TypeAlias = type[Model] | Model | Table
@@ -30,12 +35,36 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Fired:
+    """An event of another record that an effect fires."""
+
+    model: str
+    """``"app.model"`` in lower case; empty where the table does not say."""
+    event: str
+    title: str
+    """What the other record is called."""
+    label: str
+    """The event in words."""
+
+    @property
+    def said(self) -> str:
+        """``“Activate” on Contract``."""
+        return f"“{self.label}” on {self.title}"
+
+
+@dataclass(frozen=True)
 class Happening:
     """One event."""
 
     name: str
     label: str
     compensating: bool
+    fires: tuple[Fired, ...] = ()
+
+    @property
+    def marked(self) -> str:
+        """The label as it is drawn: with a mark where the event fires another record's."""
+        return f"{self.label} {MARK}" if self.fires else self.label
 
 
 @dataclass(frozen=True)
@@ -53,6 +82,8 @@ class Machine:
 
     title: str
     """The model's name as people read it: “Invoice”."""
+    model: str
+    """``"app.model"`` in lower case; empty for a table alone."""
     fingerprint: str
     places: tuple[Place, ...]
     events: tuple[Happening, ...]
@@ -67,6 +98,14 @@ class Machine:
     def event_index(self) -> dict[str, int]:
         """Each event's name with its place in ``events``."""
         return {event.name: i for i, event in enumerate(self.events)}
+
+    def fired(self) -> list[tuple[Happening, Fired]]:
+        """Each event that fires another record's, with that one."""
+        return [(event, fired) for event in self.events for fired in event.fires]
+
+    def targets(self, event: str) -> list[int]:
+        """Where an event may lead."""
+        return list(dict.fromkeys(row.target for row in self.rows if self.events[row.event].name == event))
 
 
 def table_of(subject: Subject) -> Table:
@@ -94,14 +133,34 @@ def extract(subject: Subject) -> Machine:
         Place(s.value, one_line(str(s.label)), s.tone, s.initial, s.terminal) for s in table.states.values()
     )
     events = tuple(
-        Happening(name, one_line(str(e.label)), e.compensating) for name, e in table.events.items()
+        Happening(name, one_line(str(e.label)), e.compensating, _fires(e)) for name, e in table.events.items()
     )
     where = {place.value: i for i, place in enumerate(places)}
     which = {event.name: i for i, event in enumerate(events)}
     rows = dict.fromkeys(
         Row(where[str(t.source)], which[t.event.name], where[str(t.target)]) for t in table.transitions
     )
-    return Machine(one_line(title_of(subject)), table.fingerprint, places, events, tuple(rows))
+    meta = getattr(subject, "_meta", None)
+    model = str(meta.label_lower) if meta is not None else ""
+    return Machine(one_line(title_of(subject)), model, table.fingerprint, places, events, tuple(rows))
+
+
+def _fires(event: Event) -> tuple[Fired, ...]:
+    found = (effect.connection for effect in event.effects)
+    return tuple(dict.fromkeys(_fired(one) for one in found if one is not None))
+
+
+def _fired(connection: Connection) -> Fired:
+    model, title, label = connection.model, "another record", in_words(connection.event)
+    if model:
+        title = model.rpartition(".")[2]
+        try:
+            other = apps.get_model(model)
+            title, declared = title_of(other), table_of(other).events.get(connection.event)
+        except (LookupError, ValueError, TypeError):  # a table alone may name what is not installed
+            declared = None
+        label = str(declared.label) if declared is not None else label
+    return Fired(model.lower(), connection.event, one_line(title), one_line(label))
 
 
 def outline(machine: Machine) -> Machine:

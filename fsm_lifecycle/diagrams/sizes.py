@@ -86,7 +86,7 @@ def _words(sketch: Sketch, events: list[int]) -> tuple[list[str], int, int]:
         return [], *PILL
     if style.labels == "figures":
         return [""], _FIGURE, even(style.line + 2)
-    labels = [sketch.machine.events[event].label for event in events]
+    labels = [sketch.machine.events[event].marked for event in events]
     lines = [line for label in labels for line in wrap(label, style.label, style.wrap_label)]
     longest = max(width(line, style.label) for line in lines)
     return lines, even(longest * SPARE + 6), even(len(lines) * style.line + 2)

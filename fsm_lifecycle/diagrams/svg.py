@@ -18,7 +18,7 @@ from fsm_lifecycle.diagrams.cache import layout
 from fsm_lifecycle.diagrams.drawing import Drawing, written
 from fsm_lifecycle.diagrams.journey import Journey, Move, journey
 from fsm_lifecycle.diagrams.layout import Layout
-from fsm_lifecycle.diagrams.machine import Machine, Subject, extract, one_line, outline
+from fsm_lifecycle.diagrams.machine import MARK, Machine, Subject, extract, one_line, outline
 from fsm_lifecycle.diagrams.markup import classes, element, said
 from fsm_lifecycle.diagrams.sizes import SPARE
 from fsm_lifecycle.diagrams.style import FIGURES, FULL, NARROW, NARROW_PATH, PATH, SIDE, SIDE_PATH, TIGHT
@@ -114,7 +114,7 @@ def _document(
     fixed: bool,
 ) -> str:
     body = Drawing(machine, chosen, way).markup()
-    wide, high, legend = _legend(machine, chosen)
+    wide, high, legend = _legend(machine, chosen, way is not None)
     # Two diagrams on a page never share an id, not even when one came out of another process's cache.
     seed = hashlib.sha256(f"{title}{description}{body}".encode()).hexdigest()[:6]
     name = "lc" if standalone else f"lc-{seed}-{next(_drawn)}"
@@ -141,14 +141,19 @@ def _document(
     return element("svg", attributes, *inside, body, legend)
 
 
-def _legend(machine: Machine, chosen: Layout) -> tuple[float, float, str]:
-    """Width and height of the page with the list of figures below it, and the list."""
+def _legend(machine: Machine, chosen: Layout, on_the_way: bool) -> tuple[float, float, str]:
+    """Width and height of the page with the list of figures and marks below it, and the list."""
     style, wide, high = chosen.style, chosen.width, chosen.height
-    if not chosen.legend:
+    texts = [
+        f"{i}  {' / '.join(machine.events[event].marked for event in events)}"
+        for i, events in enumerate(chosen.legend, start=1)
+    ]
+    if not on_the_way:  # a path has no labels that could have a mark
+        texts += [f"{MARK}  {event.label} also fires {fired.said}" for event, fired in machine.fired()]
+    if not texts:
         return wide, high, ""
     lines = []
-    for i, events in enumerate(chosen.legend, start=1):
-        text = f"{i}  {' / '.join(machine.events[event].label for event in events)}"
+    for i, text in enumerate(texts, start=1):
         y = high + style.line / 2 + (i - 1) * (style.line + 2)
         lines.append(written(text, style.margin, y, "legend", style.label, look=palette.QUIET))
         wide = max(wide, text_width(text, style.label) * SPARE + 2 * style.margin)

@@ -28,7 +28,7 @@ _BEYOND: Final = {
     778: "Ø",
     889: "æ",
     944: "œ",
-    1000: "…—Æ→←Œ",
+    1000: "…—Æ→←↗Œ",
 }
 _WIDTH: Final = {chr(32 + i): int(width) for i, width in enumerate(_WIDTHS.split())} | {
     char: width for width, chars in _BEYOND.items() for char in chars

@@ -53,6 +53,7 @@ def description(
         said.append(f"Begins as {' or '.join(begins)}.")
     if final:
         said.append(f"Final: {', '.join(final)}.")
+    said += [f"{event.label} also fires {fired.said}." for event, fired in machine.fired()]
     return " ".join([*said, "The table of events says the same in words."])
 
 

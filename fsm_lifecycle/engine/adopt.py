@@ -69,10 +69,15 @@ def adopt_loaded(binding: Binding, using: str, keys: Sequence[Any], reason: str)
             )
             without: list[Any] = []
             wrong: list[str] = []
+            relinked: list[tuple[Any, tuple[int, str]]] = []
             for row in rows:
                 entry = last.get(key_text(row.pk))
                 if entry is None or entry[2] is None:
                     without.append(row)
+                elif (getattr(row, SEQUENCE), getattr(row, HEAD)) == (0, "") and entry[2] == getattr(
+                    row, binding.state_name
+                ):
+                    relinked.append((row.pk, entry[:2]))  # the fixture has no link, and moves nothing
                 elif entry != (getattr(row, SEQUENCE), getattr(row, HEAD), getattr(row, binding.state_name)):
                     wrong.append(f"{row.pk} ({getattr(row, binding.state_name)}, its log says {entry[2]})")
             if wrong:
@@ -80,6 +85,7 @@ def adopt_loaded(binding: Binding, using: str, keys: Sequence[Any], reason: str)
                     f"The fixture would move {binding.model.__name__} {', '.join(wrong[:10])} without firing an event. "
                     f"Load the records together with their log, or leave them out. Nothing was loaded."
                 )
+            statements.relink(binding, connection, relinked)
             statements.unlink(binding, connection, [row.pk for row in without])
             _begin(binding, connection, without)
             adopted += len(without)

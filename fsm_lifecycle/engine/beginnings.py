@@ -17,15 +17,16 @@ from django.utils import timezone
 
 from fsm_lifecycle.access.actors import UNKNOWN, AgentActor, Identity, System, identify, is_user
 from fsm_lifecycle.access.belongings import grant_default
-from fsm_lifecycle.access.current import current_actor
+from fsm_lifecycle.access.current import actor_meant, current_actor
 from fsm_lifecycle.append_only import key_text, milliseconds
-from fsm_lifecycle.engine import statements
+from fsm_lifecycle.engine import recording, statements
 from fsm_lifecycle.engine.adoption import adoption_reason
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.families import most_specific
-from fsm_lifecycle.exceptions import DirectStateChange, StaleState
+from fsm_lifecycle.exceptions import DirectStateChange, InvalidArguments, StaleState
 from fsm_lifecycle.ledger import chain, definitions
 from fsm_lifecycle.ledger.body import make_body
+from fsm_lifecycle.ledger.recordable import Unrecordable, plain
 from fsm_lifecycle.transactions import is_busy, writing
 
 _beginning: ContextVar[bool] = ContextVar("fsm_lifecycle_beginning", default=False)
@@ -64,7 +65,10 @@ def refuse_foreign_insert(model_class: type[Any] | None) -> None:
 
 
 def refuse_wrong_beginning(binding: Binding, record: Any) -> None:
-    """Raise ``DirectStateChange`` for a new record that is not in its initial state, unless it is adopted."""
+    """Raise ``DirectStateChange`` for a new record that is not in its initial state, unless it is adopted.
+
+    And ``InvalidArguments`` where no entry could name it.
+    """
     model = binding.model.__name__
     state = getattr(record, binding.state_name)
     reason = adoption_reason()
@@ -77,6 +81,14 @@ def refuse_wrong_beginning(binding: Binding, record: Any) -> None:
     if reason is not None and state not in binding.table.states:
         known = ", ".join(binding.table.states)
         raise DirectStateChange(f"{model} has no state {state!r} to be adopted in. Its states are: {known}.")
+    key = binding.key_of(record)
+    if not isinstance(key, str):
+        return
+    try:
+        plain(key)
+    except Unrecordable as error:
+        why = f"The log cannot name this key: {error.why}. {error.remedy}."
+        raise InvalidArguments(f"This {model} was not created. {why}", {binding.pk.name: [why]}) from error
 
 
 def who_begins(record: Any) -> Identity:
@@ -86,8 +98,7 @@ def who_begins(record: Any) -> Identity:
     """
     reason = adoption_reason()
     actor = None if reason is not None else getattr(record, "created_by", None)
-    if actor is None or not is_user(actor):
-        actor = current_actor()
+    actor = actor_meant(actor if is_user(actor) else None)
     if actor is None or (is_user(actor) and not actor.is_authenticated):
         return UNKNOWN if reason is None else identify(System(reason))
     return identify(actor)
@@ -110,9 +121,9 @@ def begin(
     earlier = chain.last_entries(connection, binding.label, [binding.key_of(record) for record in records])
     rows = [_first_entry(binding, record, now, earlier) for record in records]
     if len(rows) == 1:
-        chain.insert(connection, rows[0])
+        recording.record(connection, rows[0])
     else:
-        chain.insert_many(connection, rows)
+        recording.record_many(connection, rows)
     links = [
         (binding.key_of(record), row["sequence"], row["entry_hash"])
         for record, row in zip(records, rows, strict=True)
@@ -121,8 +132,12 @@ def begin(
     for record, (_, sequence, head) in zip(records, links, strict=True):
         record.__dict__.update({SINCE: now, SEQUENCE: sequence, HEAD: head})
     if new and binding.table.default_role is not None:
-        owners = [(record, creator) for record in records if (creator := _creator(record)) is not None]
-        grant_default(binding.model, owners)
+        owners = [
+            (binding.key_of(record), creator)
+            for record in records
+            if (creator := _creator(record)) is not None
+        ]
+        grant_default(binding.model, owners, connection.alias)
 
 
 def _creator(record: Any) -> Any | None:
@@ -145,7 +160,7 @@ def _first_entry(
     object_pk = key_text(binding.key_of(record))
     sequence, previous, _ = earlier.get(object_pk, (0, "", None))
     reason = adoption_reason()
-    parts: dict[str, Any] = {} if who.kind == "unknown" else {"actor": who.body}
+    parts = who.parts
     if reason is not None:
         parts["reason"] = reason
     body, body_hash = make_body(parts)
@@ -183,8 +198,8 @@ def end(binding: Binding, record: Any, using: str) -> bool:
             if _ended.get() == (binding.label, key_text(key)):
                 return True
             definitions.ensure(connection, binding.label, binding.table)
-            body, body_hash = make_body({} if who.kind == "unknown" else {"actor": who.body})
-            chain.insert(
+            body, body_hash = make_body(who.parts)
+            recording.record(
                 connection,
                 chain.compose(
                     model_label=binding.label,

@@ -30,6 +30,7 @@ class Plan:
         "asks_with_firing",
         "branch",
         "denied",
+        "durable",
         "event",
         "form",
         "guards",
@@ -54,7 +55,11 @@ class Plan:
         self.target = event.to if isinstance(event.to, State) else None
         self.guards: tuple[Guard, ...] = event.guards
         self.inside: tuple[Effect, ...] = tuple(e for e in event.effects if not e.after_commit)
-        self.after: tuple[Effect, ...] = tuple(e for e in event.effects if e.after_commit)
+        self.after: tuple[Effect, ...] = tuple(e for e in event.effects if e.after_commit and not e.retry)
+        # With its place among the event's effects: what durable work is told.
+        self.durable: tuple[tuple[int, Effect], ...] = tuple(
+            (place, e) for place, e in enumerate(event.effects) if e.retry
+        )
         self.form: Any = event.arguments
         self.stores = stores
         policy = table.snapshot
@@ -108,6 +113,8 @@ class Binding:
         """Multi-table children with their own table; looked up at the first firing, when all are loaded."""
         self.asks_in_pages = bool(table.roles) or any(event.not_by for event in table.events.values())
         """Whether what an actor may do depends on grants or on the log, so that records are asked about together."""
+        self.timed_fields = frozenset(e.at for e in table.events.values() if e.at is not None)
+        """The fields that say when an event fires by itself."""
         self.sql: dict[tuple[str, ...], str] = {}
         """Statements, written once per database and event."""
 
@@ -115,6 +122,7 @@ class Binding:
         """Finish once all fields are there."""
         meta = self.model._meta
         self.attnames: tuple[str, ...] = tuple(f.attname for f in meta.concrete_fields)
+        self.worked_out = tuple(f.attname for f in meta.concrete_fields if getattr(f, "generated", False))
         self.own_columns: frozenset[str] = frozenset({self.state_name, SINCE, SEQUENCE, HEAD})
         #: What only a firing writes. The time may be corrected with ``update()``; the log has its own.
         self.guarded_columns: frozenset[str] = self.own_columns - {SINCE}

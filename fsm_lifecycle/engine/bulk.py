@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError, connections, models, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
 
-from fsm_lifecycle.access.current import required_actor
+from fsm_lifecycle.access.current import firing_actor
 from fsm_lifecycle.append_only import key_text, milliseconds
 from fsm_lifecycle.definition import Event
-from fsm_lifecycle.engine import memory, statements
+from fsm_lifecycle.engine import durable, memory, recording, statements
 from fsm_lifecycle.engine import transition as transitions
 from fsm_lifecycle.engine.asking import Access, asked_now
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding, binding_of
@@ -33,9 +33,9 @@ from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request, unrecordable
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnknownEvent
-from fsm_lifecycle.ledger import chain, definitions
+from fsm_lifecycle.ledger import definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
-from fsm_lifecycle.transactions import busy_is_stale, is_busy, writing
+from fsm_lifecycle.transactions import busy_is_stale, is_busy, sparing, writing
 
 logger = logging.getLogger("fsm_lifecycle")
 
@@ -44,6 +44,9 @@ NOT_ATTEMPTED: Final = Denial(
 )
 EFFECT_FAILED: Final = Denial(
     "effect_failed", "An effect of the event failed, so this record stayed as it was."
+)
+NOT_TAKEN: Final = Denial(
+    "effect_failed", "The database refused what the event writes, so this record stayed as it was."
 )
 GONE: Final = Denial("stale_state", "The record is no longer in the database.")
 BUSY: Final = Denial("stale_state", "Another transaction held the record or the database. Try again.")
@@ -96,7 +99,7 @@ def fire_many(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r}: give a whole number from 1.")
     binding = binding_of(rows.model)
-    who = required_actor(actor)
+    who = firing_actor(actor)
     plan = binding.plan(event)
     if plan is None:
         decision = unknown_event(binding, event)
@@ -179,14 +182,27 @@ class _Work:
     def batch(self, keys: Sequence[Any]) -> list[RecordResult]:
         """Decide and move one batch in one transaction."""
         try:
-            with writing(self.using, savepoint=True) as connection:
-                return self._batch(connection, keys)
+            try:
+                return self._together(keys)
+            except (IntegrityError, DataError):
+                if self.one_by_one or connections[self.using].needs_rollback:
+                    raise
+                # One of them is what the database refuses; the others are not held back by it.
+                self.one_by_one = True
+                try:
+                    return self._together(keys)
+                finally:
+                    self.one_by_one = False
         except (DatabaseError, _Broken) as error:
             if isinstance(error, DatabaseError) and not is_busy(error):
                 raise
             if connections[self.using].needs_rollback:
                 raise _Broken from error
             return [RecordResult(key, False, None, None, (BUSY,)) for key in keys]
+
+    def _together(self, keys: Sequence[Any]) -> list[RecordResult]:
+        with writing(self.using, savepoint=True) as connection:
+            return self._batch(connection, keys)
 
     def _batch(self, connection: BaseDatabaseWrapper, keys: Sequence[Any]) -> list[RecordResult]:
         definitions.ensure(connection, self.binding.label, self.binding.table)
@@ -235,7 +251,8 @@ class _Work:
     def _judge(self, row: Any) -> Decision:
         stale = self.binding.never_logged() if getattr(row, SEQUENCE) == 0 else ""
         access = self.access[self.binding.key_of(row)]
-        return self.request.judge(self.binding, row, access, stale=stale, cause=self._cause(row))
+        with sparing(connections[self.using]):
+            return self.request.judge(self.binding, row, access, stale=stale, cause=self._cause(row))
 
     def _cause(self, row: Any) -> str | None:
         if not current_chain():
@@ -270,8 +287,12 @@ class _Work:
                 isinstance(error, DatabaseError) and is_busy(error)
             ):
                 raise _Broken from error
-            logger.exception("An effect of %s failed on %s.", self.plan.name, self.binding.describe(row))
-            return RecordResult(key, False, state, state, (EFFECT_FAILED,))
+            refused = isinstance(error, IntegrityError | DataError)
+            what = (
+                "The database refused what %s writes on %s." if refused else "An effect of %s failed on %s."
+            )
+            logger.exception(what, self.plan.name, self.binding.describe(row))
+            return RecordResult(key, False, state, state, (NOT_TAKEN if refused else EFFECT_FAILED,))
         return RecordResult(key, True, state, entry.to_state)
 
     def _entry(
@@ -321,7 +342,10 @@ class _Work:
             for row, entry, _ in allowed
         ]
         statements.move_many(binding, connection, plan, now=now, arguments=self.request.cleaned, moves=moves)
-        chain.insert_many(connection, [entry for _, entry, _ in allowed])
+        recording.record_many(connection, [entry for _, entry, _ in allowed])
+        if plan.durable:
+            entries = [(row, entry["entry_hash"]) for row, entry, _ in allowed]
+            durable.enqueue(binding, plan, entries, self.using)
         if not plan.after:
             return
         for row, entry, decision in allowed:

@@ -12,17 +12,20 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from django.db import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 
 from fsm_lifecycle.access.rights import Delegator
 from fsm_lifecycle.definition import Branch, Event, Guard, State
 from fsm_lifecycle.definition.defect import nearest
+from fsm_lifecycle.definition.guards import refuse_awaitable
 from fsm_lifecycle.engine.arguments import clean
 from fsm_lifecycle.engine.asking import Access, asked
 from fsm_lifecycle.engine.binding import SEQUENCE, Binding, Plan
 from fsm_lifecycle.engine.decision import Decision, Denial
 from fsm_lifecycle.engine.firing import Firing
+from fsm_lifecycle.transactions import is_busy
 
 logger = logging.getLogger("fsm_lifecycle")
 
@@ -40,7 +43,8 @@ def decide(
     """Whether ``event`` may be fired on the record as it is in memory, and if not, every reason.
 
     Without an actor, roles are left out of account. Without arguments, so are the form's validation and the
-    guards that take the firing of an event with a form; those are listed in ``pending_guards``.
+    guards that take the firing of an event with a form; those are listed in ``pending_guards``. Where a rule met a
+    database that is too busy, the answer is no, as for a record that others are changing.
     """
     binding: Binding = record._lifecycle
     plan = binding.plan(event)
@@ -52,17 +56,20 @@ def decide(
         cleaned = _pending(plan)
     else:
         cleaned, errors = clean(plan, arguments)
-    return judge(
-        binding,
-        plan,
-        record,
-        actor=actor,
-        access=None if actor is None else asked(binding, record, actor, plan.event),
-        cleaned=cleaned,
-        errors=errors,
-        expected_state=expected_state,
-        expected_sequence=expected_sequence,
-    )
+    try:
+        return judge(
+            binding,
+            plan,
+            record,
+            actor=actor,
+            access=None if actor is None else asked(binding, record, actor, plan.event),
+            cleaned=cleaned,
+            errors=errors,
+            expected_state=expected_state,
+            expected_sequence=expected_sequence,
+        )
+    except DatabaseError as error:
+        return _busy(binding, plan, record, error)
 
 
 def available(record: Any, actor: Any = None) -> list[Event]:
@@ -70,15 +77,25 @@ def available(record: Any, actor: Any = None) -> list[Event]:
     binding: Binding = record._lifecycle
     plans = binding.by_state.get(getattr(record, binding.state_name), ())
     if actor is None:
-        return [
-            p.event for p in plans if not p.guards or judge(binding, p, record, cleaned=_pending(p)).allowed
-        ]
+        return [p.event for p in plans if not p.guards or _may(binding, p, record)]
     access = asked(binding, record, actor)
-    return [
-        p.event
-        for p in plans
-        if judge(binding, p, record, actor=actor, access=access, cleaned=_pending(p)).allowed
-    ]
+    return [p.event for p in plans if _may(binding, p, record, actor=actor, access=access)]
+
+
+def _may(binding: Binding, plan: Plan, record: Any, **who: Any) -> bool:
+    try:
+        return judge(binding, plan, record, cleaned=_pending(plan), **who).allowed
+    except DatabaseError as error:
+        return _busy(binding, plan, record, error).allowed
+
+
+def _busy(binding: Binding, plan: Plan, record: Any, error: DatabaseError) -> Decision:
+    """The answer where another transaction held what a rule reads. Raises ``error`` where it says something else."""
+    if not is_busy(error):
+        raise error
+    reason = "Another transaction held what its rules read. Try again."
+    state = getattr(record, binding.state_name)
+    return _denied(binding, plan, state, [Denial("stale_state", reason, plan.name)])
 
 
 def _pending(plan: Plan) -> dict[str, Any] | None:
@@ -122,7 +139,8 @@ def judge(
     """Evaluate every rule in the order of the codes. ``cleaned=None``: the arguments are not known yet.
 
     ``access`` is who asks; without it, roles are left out of account. ``stale`` says why the caller's copy is not
-    what the database holds, ``foreign`` why the row follows another table, where that is known.
+    what the database holds, ``foreign`` why the row follows another table, where that is known. Raises the
+    ``DatabaseError`` of a guard whose query found the database too busy (``is_busy``).
     """
     state = getattr(record, binding.state_name)
     simple = (
@@ -140,6 +158,9 @@ def judge(
         stale = stale or _unexpected(binding, record, state, expected_state, expected_sequence)
         refused, behind = (None, None) if access is None else access.answer(plan)
         denials = [] if refused is None else [refused]
+        if refused is None and access is not None and access.rights.approval:
+            unapproved = access.approved(plan, getattr(record, SEQUENCE))
+            denials += [] if unapproved is None else [unapproved]
         denials += _before_guards(binding, plan, state, stale, foreign)
         may_ask = not denials
         for name, texts in (errors or {}).items():
@@ -225,7 +246,11 @@ def _ask(guard: Guard, record: Any, firing: Firing | None, pending: list[str]) -
             return _PENDING
         else:
             answer = guard.function(record, firing)
-    except Exception:
+        if answer is not True:
+            refuse_awaitable(answer, "guard", guard.name)
+    except Exception as error:
+        if is_busy(error):
+            raise  # says nothing about the record; the same firing may pass in a moment
         logger.exception("The guard %s of %s raised; the event is denied.", guard.name, type(record).__name__)
         reason = f"The rule “{guard.label}” could not be checked, so the answer is no."
         return Denial("guard_error", reason, guard.name)

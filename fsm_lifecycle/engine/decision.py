@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from fsm_lifecycle.access.rights import Delegator
@@ -66,6 +66,9 @@ class Decision:
     def __bool__(self) -> bool:
         return self.allowed
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _thawed, ({field.name: getattr(self, field.name) for field in fields(self)},)
+
     def to_dict(self) -> dict[str, Any]:
         """The decision as plain JSON values."""
         return {
@@ -76,3 +79,13 @@ class Decision:
             "denials": [{"code": d.code, "reason": d.reason, "name": d.name} for d in self.denials],
             "pending_guards": list(self.pending_guards),
         }
+
+
+def _thawed(values: dict[str, Any]) -> Decision:
+    """A decision from a pickle, in which a state is no more than its value."""
+    event: Event | None = values["event"]
+    states = {} if event is None or event.table is None else event.table.states
+    source, target = values["source"], values["target"]
+    values["source"], values["target"] = states.get(source, source), states.get(target, target)
+    values["valid_sources"] = tuple(states.get(state, state) for state in values["valid_sources"])
+    return Decision(**values)

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from django.db import connections, models, transaction
+from django.db import connections, models, router, transaction
 
+from fsm_lifecycle.access.actors import AgentActor
+from fsm_lifecycle.access.current import in_tool_of
 from fsm_lifecycle.definition import Effect
 from fsm_lifecycle.definition.effects import Connection, OnFailure
 from fsm_lifecycle.engine.causes import Link, chain_of, current_chain
@@ -23,7 +25,7 @@ logger = logging.getLogger("fsm_lifecycle")
 
 def run_inside(effects: Iterable[Effect], record: Any, firing: Firing, link: Link) -> None:
     """Run effects in the open transaction. What one raises goes to the caller, who rolls back."""
-    with chain_of((*current_chain(), link)):
+    with chain_of((*current_chain(), link)), in_tool_of(None):
         for effect in effects:
             effect(record, firing)
 
@@ -37,7 +39,7 @@ def run_after_commit(effects: Iterable[Effect], record: Any, firing: Firing, lin
 
 def _isolated(effect: Effect, record: Any, firing: Firing, chain: tuple[Link, ...]) -> None:
     try:
-        with chain_of(chain):
+        with chain_of(chain), in_tool_of(None):
             effect(record, firing)
     except Exception:
         logger.exception(
@@ -56,7 +58,7 @@ def fires(
 
     - ``target``: from the record to the other one, to several, or to ``None`` for none.
     - ``on_failure``: ``"rollback"`` lets the refusal undo this firing too; ``"log"`` lets this one stand and
-      logs the other's failure; ``"retry"`` makes it durable work.
+      logs the other's failure; ``"retry"`` makes it durable work after the commit, tried again while it is refused.
     - ``model``: ``"app.Model"``, so that diagrams and exports show the connection.
     """
     name = getattr(event, "name", event)
@@ -72,18 +74,28 @@ def fires(
         others: list[Any] = (
             [] if found is None else [found] if isinstance(found, models.Model) else list(found)
         )
+        actor = firing.actor
+        if isinstance(
+            actor, AgentActor
+        ):  # the agent asked for this event; what follows is the table's own doing
+            actor = actor.in_consequence()
         for other in others:
             if on_failure == "rollback":
-                other.fire(name, actor=firing.actor)
+                other.fire(name, actor=actor)
                 continue
+            if on_failure == "retry":
+                # Run again from its entry until it succeeds: the key makes it happen once.
+                other.fire(name, actor=firing.actor, idempotency_key=_key(current_chain(), name))
+                continue
+            using = router.db_for_write(type(other), instance=other)
             try:
-                with transaction.atomic(using=other._state.db):
-                    other.fire(name, actor=firing.actor)
+                with transaction.atomic(using=using):
+                    other.fire(name, actor=actor)
             except LifecycleError as error:
-                _refuse_to_go_on(other)
+                _refuse_to_go_on(using)
                 logger.warning("%s of %s did not fire %s: %s", firing.event.name, record, name, error)
             except Exception:
-                _refuse_to_go_on(other)
+                _refuse_to_go_on(using)
                 logger.exception("%s of %s failed while it fired %s.", firing.event.name, record, name)
 
     where = f" on {model}" if model else " on another record"
@@ -91,11 +103,18 @@ def fires(
         name=f"fires:{model}:{name}" if model else f"fires:{name}",
         label=f"Fires “{name}”{where}",
         function=fire_other,
+        after_commit=on_failure == "retry",
+        retry=on_failure == "retry",
         connection=Connection(event=name, model=model, on_failure=on_failure),
     )
 
 
-def _refuse_to_go_on(other: Any) -> None:
+def _key(chain: tuple[Link, ...], event: str) -> str:
+    """What makes the second run of a durable ``fires`` do nothing: the entry it follows from, and the event."""
+    return f"{chain[-1].entry_hash}:{event}"
+
+
+def _refuse_to_go_on(using: str) -> None:
     """Raise again what was caught when the database has given up the whole transaction (a deadlock)."""
-    if connections[other._state.db].needs_rollback:
+    if connections[using].needs_rollback:
         raise

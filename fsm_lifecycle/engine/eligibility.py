@@ -21,21 +21,23 @@ from fsm_lifecycle.engine.binding import SINCE, Binding, binding_of
 from fsm_lifecycle.engine.families import children_with_own_table
 from fsm_lifecycle.engine.legal_hold import LegalHold
 from fsm_lifecycle.exceptions import NotEligible
-from fsm_lifecycle.registry import lifecycles
+from fsm_lifecycle.registry import lifecycles, lives_in
 
 #: How many records are read at a time.
 PAGE: Final = 200
 
 
-def retained() -> list[type[models.Model]]:
-    """The models whose lifecycle declares a retention, in the order of the apps.
+def retained(using: str | None = None) -> list[type[models.Model]]:
+    """The models whose lifecycle declares a retention, in the order of the apps; those of one database alone.
 
     A child that follows its parent's lifecycle is not among them: its records are the parent's.
     """
     return [
         model
         for model in lifecycles()
-        if model.lifecycle.retention is not None and not _follows_parent(model)
+        if model.lifecycle.retention is not None
+        and not _follows_parent(model)
+        and (using is None or lives_in(model, using))
     ]
 
 

@@ -80,8 +80,8 @@ class Erasure:
     def of_record(self, model_label: str, object_pk: str) -> Redacted:
         """Redact every field of every entry of a record, named as the log names it. Redactions themselves stay."""
         log = self._log.filter(model_label=model_label, object_pk=object_pk)
-        self._redact(self._scan([log]), redaction.everything)
         self._clear(lambda c: clearing.clear_record(c, model_label, object_pk, write=not self.dry_run))
+        self._redact(self._scan([log]), redaction.everything)
         return self.done
 
     def of_person(self, person: Person) -> Redacted:
@@ -104,8 +104,8 @@ class Erasure:
                 "The reason names the person, and it stays in the log. Word it without the name."
             )
         others = self._log.exclude(actor_kind__in=["user", "agent"], actor_id=person.id)
-        self._redact(self._scan([others, own], person), lambda entry: redaction.about(entry, person))
         self._clear(lambda c: clearing.clear_person(c, person, write=not self.dry_run))
+        self._redact(self._scan([others, own], person), lambda entry: redaction.about(entry, person))
         return self.done
 
     @property
@@ -159,6 +159,8 @@ class Erasure:
             carry_out(self.using, batch, choose, self.who, self.reason)
 
     def _clear(self, clear: Callable[[BaseDatabaseWrapper], int]) -> None:
+        """Clear copies, before entries are redacted: that clears the copies of each entry, too, and counts none."""
+
         def once() -> int:
             with writing(self.using, savepoint=True) as connection, gate(connection, "redact"):
                 return clear(connection)

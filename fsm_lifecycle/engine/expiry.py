@@ -20,24 +20,27 @@ from fsm_lifecycle.transactions import writing
 #: How many rows are removed in one transaction.
 BATCH: Final = 1000
 
-_kept: dict[str, tuple[type[models.Model], str]] = {}
+#: By kind and model: the column with the time, and which of the rows are meant.
+_kept: dict[tuple[str, type[models.Model]], tuple[str, dict[str, Any]]] = {}
 
 
-def expires(kind: str, model: type[models.Model], moment: str) -> None:
+def expires(kind: str, model: type[models.Model], moment: str, **only: Any) -> None:
     """Have the rows of a model removed so many days after the time in the column ``moment``.
 
-    ``kind`` is the key of ``RETENTION_DAYS``. The same kind again replaces what it stood for.
+    ``kind`` is the key of ``RETENTION_DAYS``; several models may share one. ``only``: which rows are meant.
     """
-    _kept[kind] = model, moment
+    _kept[kind, model] = moment, only
 
 
 expires("refusals", RefusedAttempt, "recorded_at")
 
 
-def expired(kind: str, *, using: str = "default", now: datetime | None = None) -> QuerySet[Any]:
-    """The rows of a kind whose days are over, oldest first."""
-    model, moment = _kept[kind]
-    rows: QuerySet[Any] = QuerySet(model, using=using).order_by(moment, "pk")
+def expired(
+    kind: str, model: type[models.Model], *, using: str = "default", now: datetime | None = None
+) -> QuerySet[Any]:
+    """The rows of a kind and model whose days are over, oldest first."""
+    moment, only = _kept[kind, model]
+    rows: QuerySet[Any] = QuerySet(model, using=using).filter(**only).order_by(moment, "pk")
     days = conf.retention_days(kind)
     if days is None or not router.allow_migrate_model(using, model):
         return rows.none()
@@ -56,10 +59,10 @@ def remove_expired(
     In batches, each a transaction of its own; ``stopped()`` is asked before each. ``dry_run``: only count.
     """
     now = now or timezone.now()
-    counts = {}
-    for kind, (model, _) in _kept.items():
-        rows = expired(kind, using=using, now=now)
-        counts[kind] = rows.count() if dry_run else 0
+    counts = {kind: 0 for kind, _ in _kept}
+    for kind, model in _kept:
+        rows = expired(kind, model, using=using, now=now)
+        counts[kind] += rows.count() if dry_run else 0
         while not dry_run and not stopped():
             with writing(using, savepoint=False):
                 keys = list(rows.values_list("pk", flat=True)[:BATCH])

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from fsm_lifecycle.access.actors import Identity
 from fsm_lifecycle.append_only import milliseconds
-from fsm_lifecycle.engine import statements
+from fsm_lifecycle.engine import recording, statements
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
 from fsm_lifecycle.engine.families import most_specific
 from fsm_lifecycle.exceptions import StaleState
@@ -91,7 +91,7 @@ class ChainEnd:
 
         Raises ``Unrecordable`` for a value without canonical form, ``StaleState`` when somebody else was faster.
         """
-        body, body_hash = make_body({"actor": who.body, **fields})
+        body, body_hash = make_body({"actor": who.body, **who.parts, **fields})
         entry = chain.compose(
             model_label=self.model_label,
             object_pk=self.object_pk,
@@ -115,7 +115,7 @@ class ChainEnd:
 
     def _insert(self, entry: dict[str, Any]) -> TransitionLog:
         try:
-            return chain.insert(self.connection, entry)
+            return recording.record(self.connection, entry)
         except IntegrityError as error:
             raise StaleState(
                 f"{self.name} got entry {entry['sequence']} from somebody else meanwhile. Nothing was done. Try again."

@@ -5,7 +5,7 @@ Must not know what is fired.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -15,17 +15,24 @@ from fsm_lifecycle.engine.binding import Binding
 
 
 def children_with_own_table(binding: Binding) -> list[type[Model]]:
-    """Multi-table children whose transition table is not this model's."""
-    found = []
-    for child in binding.model.__subclasses__():
+    """Multi-table children whose transition table is not this model's, parents before their children."""
+    return list(dict.fromkeys(_below(binding.model, binding)))
+
+
+def _below(model: type[Model], binding: Binding) -> Iterator[type[Model]]:
+    for child in model.__subclasses__():
         theirs: Binding | None = child.__dict__.get("_lifecycle")
+        if theirs is None:
+            if child._meta.abstract:  # its children have tables
+                yield from _below(child, binding)
         # A model of another registry (a migration's, a test's) has no rows here.
-        if theirs is None or child._meta.apps is not binding.model._meta.apps:
+        elif child._meta.apps is not binding.model._meta.apps:
             continue
-        if not child._meta.proxy and theirs.table.declaration is not binding.table.declaration:
-            found.append(child)
-        found += [c for c in children_with_own_table(theirs) if c not in found]
-    return found
+        elif child._meta.proxy or theirs.table.declaration is binding.table.declaration:
+            yield from _below(child, binding)
+        else:
+            yield child
+            yield from _below(child, theirs)
 
 
 def foreign_child(binding: Binding, connection: BaseDatabaseWrapper, key: Any) -> str:

@@ -18,10 +18,10 @@ from django.db import DatabaseError, IntegrityError, connections, router
 from django.utils import timezone
 from django_fsm.signals import post_transition, pre_transition
 
-from fsm_lifecycle.access.current import required_actor
+from fsm_lifecycle.access.current import firing_actor, in_tool_of
 from fsm_lifecycle.append_only import key_text, milliseconds
 from fsm_lifecycle.definition import Event, State
-from fsm_lifecycle.engine import idempotency, memory, statements, transition, unsaved
+from fsm_lifecycle.engine import durable, idempotency, memory, recording, statements, transition, unsaved
 from fsm_lifecycle.engine.asking import Access, asked_now
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
 from fsm_lifecycle.engine.causes import Link, current_cause
@@ -33,10 +33,17 @@ from fsm_lifecycle.engine.families import foreign_child
 from fsm_lifecycle.engine.refusals import collecting, refuse
 from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.exceptions import LifecycleError, StaleState, UnsavedChanges
-from fsm_lifecycle.ledger import chain, definitions
+from fsm_lifecycle.ledger import definitions
 from fsm_lifecycle.ledger.canonical import Unrecordable
 from fsm_lifecycle.ledger.entry import TransitionLog
-from fsm_lifecycle.transactions import busy_is_stale, is_conflict, writing
+from fsm_lifecycle.transactions import (
+    busy_is_stale,
+    hearing_of_deadlocks,
+    is_conflict,
+    is_spoilt,
+    sparing,
+    writing,
+)
 
 #: How often a firing that lost to another transaction is begun again before it becomes ``StaleState``.
 TRIES: Final = 4
@@ -58,7 +65,7 @@ def fire(
 ) -> TransitionLog:
     """Fire ``event`` on ``record`` and return its log entry. See ``LifecycleModel.fire``."""
     binding: Binding = record._lifecycle
-    who = required_actor(actor)
+    who = firing_actor(actor)
     using = router.db_for_write(binding.model, instance=record)
     _refuse_unsaved(binding, record)
     with busy_is_stale(f"{binding.describe(record)}: “{getattr(event, 'name', event)}”"):
@@ -177,6 +184,10 @@ class Attempt:
             raise self._refused(self._judge(self.record, foreign=reason))
         if (repeated := self._earlier()) is not None:
             return repeated
+        if self.request.identity.kind == "agent":
+            self.access = (
+                None  # asked for the key; nobody may wait for the lock with a right that is taken away
+            )
         kept = memory.Memory(self.record)
         try:
             if plan.needs_row or request.snapshot or self.listened:
@@ -225,7 +236,11 @@ class Attempt:
             definitions.ensure(connection, binding.label, binding.table)
             row = statements.locked(binding, connection, self.key)
             link = None if row is None else _link(binding, row)
-            decision = self._judge(record if row is None else row, stale=self._stale(link), cause=self.cause)
+            # A guard's failing query denies, and takes no transaction with it.
+            with sparing(connection):
+                decision = self._judge(
+                    record if row is None else row, stale=self._stale(link), cause=self.cause
+                )
             if not decision.allowed:
                 return None, decision
             assert decision.target is not None
@@ -247,12 +262,13 @@ class Attempt:
                 return None, self._judge(row, stale=self._in_motion(), cause=self.cause)
             entry = self._insert(connection, entry_row)
             memory.advance(record, binding, request, entry_row, now)
-            self._run_effects(entry, decision.target)
-            if self.listened:
-                self._signal(post_transition, decision.target)
-                self._refuse_edits("a receiver of post_transition")
-            if connection.needs_rollback:
-                # Django would now roll back without a word: an effect met a database error and went on.
+            with hearing_of_deadlocks(connection) as deadlocks:
+                self._run_effects(entry, decision.target)
+                if self.listened:
+                    self._signal(post_transition, decision.target)
+                    self._refuse_edits("a receiver of post_transition")
+            if deadlocks or is_spoilt(connection):
+                # What now looks like a commit would be a rollback: an effect met a database error and went on.
                 raise StaleState(
                     f"{self._name}: an effect of “{plan.event.label}” met a database error, so everything was "
                     f"rolled back. Load it again and try again."
@@ -284,7 +300,7 @@ class Attempt:
 
     def _insert(self, connection: Any, row: dict[str, Any]) -> TransitionLog:
         try:
-            return chain.insert(connection, row)
+            return recording.record(connection, row)
         except IntegrityError as error:
             raise StaleState(
                 f"{self._name} is behind its own log: entry {row['sequence']} exists already. The record was "
@@ -321,6 +337,8 @@ class Attempt:
 
     def _run_effects(self, entry: TransitionLog, target: State) -> None:
         plan = self.plan
+        if plan.durable:
+            durable.enqueue(self.binding, plan, [(self.record, entry.entry_hash)], self.using)
         if not (plan.inside or plan.after):
             return
         self.effects_began = True
@@ -349,16 +367,17 @@ class Attempt:
             )
 
     def _signal(self, signal: Any, target: State) -> None:
-        signal.send(
-            sender=type(self.record),
-            instance=self.record,
-            name=self.plan.name,
-            field=self.binding.field,
-            source=self.before[0],
-            target=target.value,
-            method_args=(),
-            method_kwargs=dict(self.request.cleaned),
-        )
+        with in_tool_of(None):
+            signal.send(
+                sender=type(self.record),
+                instance=self.record,
+                name=self.plan.name,
+                field=self.binding.field,
+                source=self.before[0],
+                target=target.value,
+                method_args=(),
+                method_kwargs=dict(self.request.cleaned),
+            )
 
 
 def _link(binding: Binding, row: Any) -> tuple[str, int, str]:

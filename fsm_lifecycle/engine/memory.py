@@ -31,7 +31,9 @@ class Memory:
         record.__dict__.clear()
         record.__dict__.update(self.values)
         record._state.fields_cache = self.fields_cache
-        if self.loaded is not None:
+        if self.loaded is None:  # nothing is known of it, so nothing may be taken for an edit
+            vars(record._state).pop("lifecycle_loaded", None)
+        else:
             record._state.lifecycle_loaded = self.loaded
 
 
@@ -54,6 +56,8 @@ def advance(record: Any, binding: Binding, request: Request, row: Mapping[str, A
     record._state.lifecycle_page = (
         None  # what was read about the records it came with is not about this one any more
     )
+    for name in binding.worked_out:  # by the database, and read again when it is asked for
+        held.pop(name, None)
     if request.plan.stores:
         for field in request.plan.stores:
             setattr(record, field.name, request.cleaned.get(field.name))

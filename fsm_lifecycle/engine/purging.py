@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from django.db import models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
+from django.db.models.deletion import Collector
 
 from fsm_lifecycle.access.actors import Identity
 from fsm_lifecycle.append_only import key_text
@@ -21,7 +23,7 @@ from fsm_lifecycle.exceptions import StaleState
 from fsm_lifecycle.ledger import clearing, redaction
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.ledger.protection import gate
-from fsm_lifecycle.transactions import writing
+from fsm_lifecycle.transactions import busy_is_stale, writing
 
 #: How many entries are redacted at a time.
 PAGE: Final = 500
@@ -74,18 +76,10 @@ def purge(
     who, why = author(by), stated(reason)
     using = router.db_for_write(binding.model, instance=record)
     believed = _link(binding, record)
-    key = binding.key_of(record)
 
     def once() -> TransitionLog:
         with writing(using, savepoint=True) as connection:
-            end = ChainEnd(connection, binding.label, key_text(key))
-            if not end.linked or _link(binding, end.row) != believed or end.state != believed[0]:
-                raise StaleState(
-                    f"{binding.describe(record)} is gone, has changed since it was loaded, or is not what its log "
-                    f"says. Nothing was purged. Load it again before you decide."
-                )
-            for ask in [*_objections.values(), *([unless] if unless else [])]:
-                ask(end.row, using)
+            end = _ready(connection, record, believed, unless)
             if redact_bodies:
                 _redact_all(end, who, why)
             purged = end.append("purged", who, {"reason": why}, gone=True)
@@ -94,6 +88,32 @@ def purge(
         return purged
 
     return again(using, once)
+
+
+def look(record: models.Model, *, unless: Objection | None = None) -> None:
+    """Raise what ``purge`` would raise, as far as that can be known before anything goes. Changes nothing."""
+    binding = binding_of(type(record))
+    using = router.db_for_write(binding.model, instance=record)
+    believed = _link(binding, record)
+    with busy_is_stale("The look at a record"), writing(using, savepoint=True) as connection:
+        end = _ready(connection, record, believed, unless)
+        Collector(using=using, origin=end.row).collect([end.row])
+
+
+def _ready(
+    connection: BaseDatabaseWrapper, record: Any, believed: tuple[str, int, str], unless: Objection | None
+) -> ChainEnd:
+    """Where the chain of a record that may go ends, held by a lock. Raises for one that may not."""
+    binding = binding_of(type(record))
+    end = ChainEnd(connection, binding.label, key_text(binding.key_of(record)))
+    if not end.linked or _link(binding, end.row) != believed or end.state != believed[0]:
+        raise StaleState(
+            f"{binding.describe(record)} is gone, has changed since it was loaded, or is not what its log "
+            f"says. Nothing was purged. Load it again before you decide."
+        )
+    for ask in [*_objections.values(), *([unless] if unless else [])]:
+        ask(end.row, connection.alias)
+    return end
 
 
 def _link(binding: Binding, record: Any) -> tuple[str, int, str]:

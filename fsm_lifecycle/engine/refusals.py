@@ -98,14 +98,17 @@ def refuse(record: Any, actor: Any, decision: Decision, using: str) -> None:
     attempt = RefusedAttempt(
         model_label=binding.label,
         object_pk=key_text(binding.key_of(record)),
-        event=name[:100],
+        event=_storable(name)[:100],
         state=str(decision.source)[:64],
         actor_kind=who.kind,
         actor_id=who.id[:255],
         actor_label=who.label[:255],
         code=first.code,
-        reason=first.reason,
-        denials=[{"code": d.code, "name": d.name, "reason": d.reason} for d in decision.denials],
+        reason=_storable(first.reason),
+        denials=[
+            {"code": d.code, "name": _storable(d.name), "reason": _storable(d.reason)}
+            for d in decision.denials
+        ],
         surface=collector.surface if collector else "code",
         recorded_at=milliseconds(timezone.now()),
     )
@@ -113,6 +116,11 @@ def refuse(record: Any, actor: Any, decision: Decision, using: str) -> None:
         collector.waiting.append((using, attempt))
     else:
         _write([(using, attempt)])
+
+
+def _storable(text: str) -> str:
+    """A text that may hold what was asked for, without the characters that no database takes."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
 
 
 def _write(waiting: list[tuple[str, RefusedAttempt]]) -> None:

@@ -73,9 +73,7 @@ class Request:
             self.errors["expected_sequence"] = [f"Give a whole number, not {expected_sequence!r}."]
             self.expected_sequence = None
         self.salts: dict[str, str] = {}
-        self.parts: dict[str, Any] = {}
-        if self.identity.kind != "unknown":
-            self.parts["actor"] = self.identity.body
+        self.parts: dict[str, Any] = self.identity.parts
         if self.kept:
             self.parts["arguments"] = self.kept
         if self.metadata:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.engine.binding import SINCE, binding_of
 from fsm_lifecycle.engine.eligibility import count_eligible, eligible_page, old_enough, retained, retention_of
-from fsm_lifecycle.engine.purging import purge
+from fsm_lifecycle.engine.purging import look, purge
 from fsm_lifecycle.engine.redacting import author, stated
 from fsm_lifecycle.exceptions import LifecycleError, NotEligible
 
@@ -112,7 +112,7 @@ def purge_eligible(
 
     Raises ``NotEligible`` for a model without retention, ``ActorRequired``, ``NotRedactable`` (no reason).
     """
-    wanted = retained() if chosen is None else [chosen] if isinstance(chosen, type) else list(chosen)
+    wanted = retained(using) if chosen is None else [chosen] if isinstance(chosen, type) else list(chosen)
     moment = now or timezone.now()
     order = _Order(by, reason, using, moment, redact_bodies, dry_run, found)
     for model in wanted:
@@ -202,6 +202,8 @@ class _Order:
         self.redact_bodies = redact_bodies
         self.found = found
         self.result = PurgeResult(dry_run)
+        self.going: set[tuple[type, Any]] = set()
+        """What would be purged, on a dry run."""
 
     def carry_out(self, record: Any) -> None:
         """Purge one record, and note what came of it."""
@@ -209,7 +211,7 @@ class _Order:
         place = binding.label, key_text(binding.key_of(record)), binding.describe(record)
         try:
             if self.result.dry_run:
-                self.recheck(record, self.using)
+                self.look(record)
                 outcome = PurgeOutcome(*place, "eligible")
             else:
                 last = purge(
@@ -240,6 +242,15 @@ class _Order:
         if self.found is not None:
             self.found(outcome)
 
+    def look(self, record: Any) -> None:
+        """Raise where the record would stay. What refers to it, and would itself have gone before, keeps nothing."""
+        try:
+            look(record, unless=self.recheck)
+        except (ProtectedError, RestrictedError) as error:
+            if not all((type(row), row.pk) in self.going for row in _rows(error)):
+                raise
+        self.going.add((type(record), record.pk))
+
     def recheck(self, row: Any, using: str, /) -> None:
         """Raise ``NotEligible`` where the record, its row locked, may not go now."""
         binding = binding_of(type(row))
@@ -258,12 +269,14 @@ class _Order:
             )
 
 
+def _rows(error: ProtectedError | RestrictedError) -> list[Any]:
+    """The rows that hold a record back."""
+    return list(error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects)
+
+
 def _referring(error: ProtectedError | RestrictedError) -> str:
     """What holds a record back, in words, without naming the rows."""
-    rows: Sequence[Any] = list(
-        error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
-    )
-    counts = Counter(row._meta for row in rows)
+    counts = Counter(row._meta for row in _rows(error))
     said = ", ".join(
         f"{number:,} {meta.verbose_name if number == 1 else meta.verbose_name_plural}"
         for meta, number in counts.items()

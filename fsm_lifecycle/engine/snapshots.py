@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, FileField, Model
+from django.db.models import DecimalField, Field, FileField, Model
 
 from fsm_lifecycle.definition import State
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding, Plan
@@ -54,24 +56,44 @@ def fields_of(binding: Binding) -> list[Field[Any, Any]]:
     return [f for f in fields if f.name in policy.fields or f.attname in policy.fields]
 
 
-def values_of(
+def as_left(
     binding: Binding, row: Any, *, state: str, now: datetime, stored: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Field values as the UPDATE leaves them: ``row`` with the new state and the stored arguments."""
-    kept: dict[str, Any] = {}
+) -> dict[str, Any] | None:
+    """What the UPDATE changes in ``row``, by field: the new state and the stored arguments.
+
+    ``None`` where only the database can tell, because it works a field out or does not store an argument as given.
+    """
+    changed: dict[str, Any] = {binding.state_name: state, SEQUENCE: getattr(row, SEQUENCE) + 1}
+    if state != getattr(row, binding.state_name):
+        changed[SINCE] = now
     for field in fields_of(binding):
-        if field.name == binding.state_name:
-            value: Any = state
-        elif field.name == SEQUENCE:
-            value = getattr(row, SEQUENCE) + 1
-        elif field.name == SINCE and state != getattr(row, binding.state_name):
-            value = now
-        elif field.name in stored:
+        if getattr(field, "generated", False):
+            return None
+        if field.name in stored:
             value = stored[field.name]
             if isinstance(value, Model):
                 value = getattr(value, field.target_field.attname)  # type: ignore[attr-defined]
-        else:
-            value = getattr(row, field.attname)
+            if not _kept_as_given(field, value):
+                return None
+            changed[field.name] = value
+    return changed
+
+
+def _kept_as_given(field: Field[Any, Any], value: Any) -> bool:
+    if isinstance(field, DecimalField) and isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return isinstance(exponent, int) and -exponent <= (field.decimal_places or 0)
+    try:
+        return bool(field.to_python(value) == value)
+    except ValidationError:
+        return False
+
+
+def values_of(binding: Binding, row: Any, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """The field values of ``row`` that a snapshot keeps, with what has changed in it."""
+    kept: dict[str, Any] = {}
+    for field in fields_of(binding):
+        value = changed[field.name] if field.name in changed else getattr(row, field.attname)
         if isinstance(field, FileField):
             value = str(value or "")
         kept[field.name] = value

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
@@ -132,6 +132,24 @@ def move(
         return bool(cursor.rowcount == 1)
 
 
+def tried(
+    binding: Binding,
+    connection: BaseDatabaseWrapper,
+    plan: Plan,
+    *,
+    key: Any,
+    before: tuple[str, int, str],
+    after: tuple[str, datetime, int, str],
+    arguments: dict[str, Any],
+) -> Any:
+    """The locked record as ``move`` would leave it. Only the database can tell, so it moves it and takes that back."""
+    with transaction.atomic(using=connection.alias):
+        move(binding, connection, plan, key=key, before=before, after=after, arguments=arguments)
+        row = locked(binding, connection, key)
+        transaction.set_rollback(True, using=connection.alias)
+    return row
+
+
 def _outdated(binding: Binding, plan: Plan) -> ProtectionOutdated:
     """The database's own guard refused what the code's table allows."""
     return ProtectionOutdated(
@@ -185,6 +203,21 @@ def unlink(binding: Binding, connection: BaseDatabaseWrapper, keys: Sequence[Any
     if keys:
         with connection.cursor() as cursor:
             cursor.executemany(sql, [(binding.pk.get_db_prep_value(key, connection),) for key in keys])
+
+
+def relink(
+    binding: Binding, connection: BaseDatabaseWrapper, links: Sequence[tuple[Any, tuple[int, str]]]
+) -> None:
+    """Give rows the sequence and head of their newest entry again."""
+    quote = connection.ops.quote_name
+    sequence, head = (_column(binding, name, connection) for name in (SEQUENCE, HEAD))
+    table, pk = quote(binding.owner._meta.db_table), quote(binding.key_column)
+    sql = f"UPDATE {table} SET {sequence} = %s, {head} = %s WHERE {pk} = %s"  # noqa: S608 - our own columns
+    if links:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                sql, [(*link, binding.pk.get_db_prep_value(key, connection)) for key, link in links]
+            )
 
 
 def move_many(

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from fsm_lifecycle.engine import snapshots
-from fsm_lifecycle.engine.binding import Binding
+from fsm_lifecycle.engine import snapshots, statements
+from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, Binding
 from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.request import Request
 from fsm_lifecycle.ledger import chain
@@ -46,9 +46,22 @@ def body_of(
         forced=request.snapshot,
     )
     if reason is not None:
-        extra["snapshot"] = snapshots.values_of(
-            binding, row, state=target.value, now=now, stored=request.stored
-        )
+        changed = snapshots.as_left(binding, row, state=target.value, now=now, stored=request.stored)
+        if changed is None:
+            before = (getattr(row, binding.state_name), getattr(row, SEQUENCE), getattr(row, HEAD))
+            row, changed = (
+                statements.tried(
+                    binding,
+                    connection,
+                    request.plan,
+                    key=binding.key_of(row),
+                    before=before,
+                    after=(target.value, now, before[1] + 1, before[2]),
+                    arguments=request.cleaned,
+                ),
+                {},
+            )
+        extra["snapshot"] = snapshots.values_of(binding, row, changed)
         extra["snapshot_reason"] = reason
     return request.body(decision, extra)
 

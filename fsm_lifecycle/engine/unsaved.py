@@ -49,7 +49,7 @@ def edited(record: Any, binding: Binding) -> list[str]:
     suspects = []
     for name, value in zip(names, values, strict=True):
         current = get(name, _MISSING)
-        if current is not value and current is not _MISSING and current != value:
+        if current is not value and current is not _MISSING and (current != value or _is_expression(current)):
             suspects.append((name, value, current))
     if len(names) < len(binding.attnames):
         seen = set(names)
@@ -60,9 +60,14 @@ def edited(record: Any, binding: Binding) -> list[str]:
     return [n for n, old, new in suspects if n not in own and not _same(binding, n, old, new)]
 
 
+def _is_expression(value: Any) -> bool:
+    """Whether it is something for the database to work out: another one that is equal does it once more."""
+    return hasattr(value, "resolve_expression")
+
+
 def _same(binding: Binding, name: str, old: Any, new: Any) -> bool:
     """Whether two spellings mean one value: ``"10.00"`` assigned where ``Decimal("10.00")`` was loaded."""
-    if old is _MISSING:
+    if old is _MISSING or _is_expression(new):
         return False
     field = next(f for f in binding.model._meta.concrete_fields if f.attname == name)
     try:

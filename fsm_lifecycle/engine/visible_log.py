@@ -14,6 +14,7 @@ Keys never leave the database. Must not know how entries are shown.
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from django.db.models import (
     Case,
     CharField,
     Exists,
+    ExpressionWrapper,
     F,
     Func,
     Model,
@@ -45,7 +47,7 @@ from fsm_lifecycle.access.visibility import visible
 from fsm_lifecycle.definition import CRUD
 from fsm_lifecycle.exact_text import exact_collation
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
-from fsm_lifecycle.registry import lifecycles
+from fsm_lifecycle.registry import lifecycles, lives_in
 
 #: So many records at most are taken for few.
 FEW: Final = 500
@@ -62,7 +64,7 @@ class Sight:
     wide: frozenset[str]
     """The models (``app.model``) of which every entry is seen."""
     partly: tuple[type[Model], ...]
-    """The models of which some records may be read."""
+    """The models of which some records may be read. Children's stand here, too: their entries go by their owner."""
     few: bool
     """Whether only entries of few records are seen, so that a page costs little however long the log is."""
     user: Any
@@ -75,6 +77,10 @@ class Sight:
     def sees(self, model: Any) -> bool:
         """Whether every entry of a model is seen."""
         return self.everything or model._lifecycle.label in self.wide
+
+    def some_of(self, model: Any) -> bool:
+        """Whether entries of a model's records may be seen."""
+        return self.sees(model) or model in self.partly or model._lifecycle.owner in self.partly
 
     def entries(self, found: TransitionLogQuerySet) -> TransitionLogQuerySet:
         """Those of the entries that are seen."""
@@ -89,24 +95,35 @@ class Sight:
                 seen |= _among(connection, "pk", _of_records(model, self.user, connection))
             return found.filter(seen)
         cases = [When(model_label=label, then=Value(True)) for label in sorted(self.wide)]
-        cases += [_of_entry(model, self.user, connection) for model in self.partly]
+        families: dict[str, list[type[Model]]] = {}
+        for model in self.partly:
+            families.setdefault(model._lifecycle.label, []).append(model)  # type: ignore[attr-defined]
+        cases += [_of_entry(models, self.user, connection) for models in families.values()]
         return found.filter(Case(*cases, default=Value(False), output_field=BooleanField()))
 
 
-def sight(user: Any, using: str | None = None) -> Sight:
-    """What of the log a user sees. ``using``: where the log is; by default, where it is read from."""
+def sight(user: Any, using: str | None = None, among: Container[str] | None = None) -> Sight:
+    """What of the log a user sees. ``using``: where the log is; by default, where it is read from.
+
+    ``among``: only the entries of models with these labels are asked about.
+    """
     using = using or TransitionLog.objects.db
     if user.has_perm(ALL_ENTRIES):
         return Sight(True, frozenset(), (), False, user)
     wide: set[str] = set()
     partly: list[type[Model]] = []
     few = True
-    for model in owners():
+    for model in owners_first():
+        label = model._lifecycle.label
+        if label in wide or (among is not None and label not in among):
+            continue
         rights = policy.rights(user, model)
         if rights.refusal:
             continue
-        if rights.allows(CRUD.READ):
-            wide.add(model._lifecycle.label)
+        if rights.allows(CRUD.READ) and model._lifecycle.owner is model:
+            wide.add(label)
+            continue
+        if not lives_in(model, using):
             continue
         number = _visible(model, user, using).order_by()[: FEW + 1].count()
         if number:
@@ -118,6 +135,11 @@ def sight(user: Any, using: str | None = None) -> Sight:
 def owners() -> list[Any]:
     """The models that entries name: those whose table has the state. Children's entries go by them."""
     return [model for model in lifecycles() if model._lifecycle.owner is model]
+
+
+def owners_first() -> list[Any]:
+    """Every model with a lifecycle; children after the models that entries name."""
+    return sorted(lifecycles(), key=lambda model: model._lifecycle.owner is not model)
 
 
 def _visible(model: type[Model], user: Any, using: str) -> QuerySet[Any]:
@@ -143,11 +165,14 @@ def _among(connection: BaseDatabaseWrapper, name: str, values: QuerySet[Any]) ->
     )
 
 
-def _of_entry(model: Any, user: Any, connection: BaseDatabaseWrapper) -> When:
-    """Whether the record of an entry may be read. What is no key of this model is not even compared."""
-    field = branches.key_field(model)
+def _of_entry(models: Sequence[Any], user: Any, connection: BaseDatabaseWrapper) -> When:
+    """Whether the record of an entry may be read, as one of these models of a family.
+
+    What is no key of theirs is not even compared.
+    """
+    field = branches.key_field(models[0])
     named: Any = OuterRef("object_pk")
-    here = Q(model_label=model._lifecycle.label)
+    here = Q(model_label=models[0]._lifecycle.label)
     strict = (
         connection.vendor == "postgresql"
     )  # elsewhere a text that is no key is cast to one that nothing has
@@ -160,8 +185,10 @@ def _of_entry(model: Any, user: Any, connection: BaseDatabaseWrapper) -> When:
     elif isinstance(field, IntegerField):
         named = Cast(named, BigIntegerField())
         here &= Q(object_pk__regex="^-?[0-9]{1,18}$") if strict else Q()
-    records = _visible(model, user, connection.alias).order_by()
-    return When(here, then=Exists(records.filter(pk=named)))
+    readable = Q()
+    for model in models:
+        readable |= Q(Exists(_visible(model, user, connection.alias).order_by().filter(pk=named)))
+    return When(here, then=ExpressionWrapper(readable, output_field=BooleanField()))
 
 
 class KeyText(Func):

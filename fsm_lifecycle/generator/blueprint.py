@@ -33,6 +33,8 @@ class Blueprint:
     folder: Path
     fields: tuple[NewField, ...]
     table: NewTable
+    flags: frozenset[str] = frozenset()
+    """What else was asked for: the names of ``extras``."""
 
     @cached_property
     def singular(self) -> str:
@@ -79,6 +81,7 @@ def draw(
     events: Sequence[str],
     roles: str,
     force: bool,
+    flags: frozenset[str] = frozenset(),
 ) -> Blueprint:
     """Read everything. Raises ``Refused`` with every problem that can be told at once."""
     problems: list[str] = []
@@ -89,7 +92,7 @@ def draw(
     parts = [part.strip() for text in field_texts or DEFAULT_FIELDS for part in text.split(",")]
     found = fields.read([part for part in parts if part], f"{label}.{model}", problems)
     lifecycle = table.read(states, events, roles, problems)
-    blueprint = Blueprint(label, module, into / label, tuple(found), lifecycle)
+    blueprint = Blueprint(label, module, into / label, tuple(found), lifecycle, flags)
     problems += clashes.of_app(blueprint, force=force)
     problems += clashes.of_model(blueprint)
     if problems:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-from fsm_lifecycle.generator import code, model_code, names, tests_code
+from fsm_lifecycle.generator import code, extras, model_code, names, tests_code
 from fsm_lifecycle.generator.blueprint import Blueprint
 from fsm_lifecycle.pages.site import Base
 
@@ -30,10 +30,10 @@ def files_of(app: Blueprint, base: Base) -> dict[str, str]:
             imports=model_code.imports(app),
             fields=model_code.fields(app),
             meta=model_code.meta(app),
-            lifecycle=model_code.lifecycle(app),
+            lifecycle="\n\n".join([model_code.lifecycle(app), *_members(app)]),
             title=model_code.title(app),
         ),
-        "urls.py": _filled("urls.py", own),
+        "urls.py": _urls(app, own),
         "views.py": _filled("views.py", own),
         "migrations/__init__.py": _filled("migrations/__init__.py", own),
         "tests/__init__.py": _filled("tests/__init__.py", own),
@@ -55,7 +55,21 @@ def files_of(app: Blueprint, base: Base) -> dict[str, str]:
         made[f"templates/{app.label}/{page}.html"] = _filled(
             f"templates/{page}.html", own, base=base.template, block=base.block
         )
+    for extra in extras.wanted(app):
+        made.update(extra.files(app, lambda name, **more: _filled(name, own, **more)))
     return made
+
+
+def _members(app: Blueprint) -> list[str]:
+    """What extras say in the lifecycle, a block each."""
+    found = ("\n".join(extra.members(app)) for extra in extras.wanted(app))
+    return [block for block in found if block]
+
+
+def _urls(app: Blueprint, own: dict[str, str]) -> str:
+    routes = [route for extra in extras.wanted(app) for route in extra.routes(app)]
+    imported = code.imports([], {"django.urls": ["path", *(["include"] if routes else [])]})
+    return _filled("urls.py", own, imports=imported, routes="".join(f"{route}\n" for route in routes))
 
 
 def _own(app: Blueprint) -> dict[str, str]:
@@ -83,15 +97,6 @@ def _own(app: Blueprint) -> dict[str, str]:
 
 def _pages_tests(app: Blueprint, own: dict[str, str]) -> str:
     role = next((role for role in app.table.roles if role.default), None)
-    third = code.imports([], {"fsm_lifecycle": ["System"], "fsm_lifecycle.access": ["grant_role"]})
-    grant = ""
-    if role is not None:
-        line = code.call(
-            "grant_role",
-            ["self.user", f'"{role.name}"', f"on={app.model}", 'by=System("tests")'],
-            8,
-        )
-        grant = f"\n{line}"
     event = tests_code.first_event(app)
     fire = ""
     if event is not None:
@@ -101,8 +106,7 @@ def _pages_tests(app: Blueprint, own: dict[str, str]) -> str:
         own,
         Initial=names.sentence(names.spoken(app.table.initial.name)),
         last=app.table.states[-1].name,
-        third_imports=f"{third}\n" if role is not None else "",
-        grant=grant,
+        **tests_code.grants(app),
         fire=fire,
         stranger=_method(_filled("tests/stranger.py", own)) if role is not None else "",
     )

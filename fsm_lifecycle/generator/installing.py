@@ -16,6 +16,7 @@ from typing import Final
 
 from django.conf import ENVIRONMENT_VARIABLE, settings
 
+from fsm_lifecycle.generator import extras
 from fsm_lifecycle.generator.blueprint import Blueprint
 from fsm_lifecycle.generator.laying import Edit
 from fsm_lifecycle.generator.problems import Refused
@@ -44,9 +45,9 @@ def edits(app: Blueprint) -> list[Edit]:
 
 
 def _installed_apps(app: Blueprint) -> Iterator[Edit]:
-    if any(
-        entry == app.module or entry.startswith(f"{app.module}.apps.") for entry in settings.INSTALLED_APPS
-    ):
+    needed = [name for extra in extras.wanted(app) for name in extra.apps]
+    missing = [name for name in (*needed, app.module) if not _is_installed(name)]
+    if not missing:
         return
     path = _settings_file(_file_of(os.environ[ENVIRONMENT_VARIABLE]), set())
     if path is None:
@@ -55,9 +56,16 @@ def _installed_apps(app: Blueprint) -> Iterator[Edit]:
     def change(source: Source) -> None:
         listed = source.assigned("INSTALLED_APPS")
         assert listed is not None
-        source.add(listed, f'"{app.module}"')
+        for name in missing:
+            listed = source.assigned("INSTALLED_APPS")
+            assert listed is not None
+            source.add(listed, f'"{name}"')
 
     yield from _edited(path, change)
+
+
+def _is_installed(name: str) -> bool:
+    return any(entry == name or entry.startswith(f"{name}.apps.") for entry in settings.INSTALLED_APPS)
 
 
 def _settings_file(path: Path, seen: set[Path]) -> Path | None:

@@ -6,9 +6,12 @@ Must not know the files around them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 
+from fsm_lifecycle.definition import CRUD
 from fsm_lifecycle.generator import code, samples
 from fsm_lifecycle.generator.blueprint import Blueprint
 from fsm_lifecycle.generator.fields import NewField
@@ -72,6 +75,35 @@ def values(app: Blueprint) -> str:
 def answers(app: Blueprint) -> str:
     """What a browser would send."""
     return _dict((f.name, f"{_made(f)}.pk" if f.to else _posted(f)) for f in _required(app))
+
+
+def grants(app: Blueprint) -> dict[str, str]:
+    """What gives the tests' user its roles, by its place in a template: the lines of ``setUp``, and their imports.
+
+    The app's own default role; and for each reference that has to be filled in a role that reads the records that it
+    leads to: forms and the API take no others.
+    """
+    own = next((role for role in app.table.roles if role.default), None)
+    others = {label: _reader(apps.get_model(label)) for label in _referenced(app)}
+    wanted = [] if own is None else [(app.model, own.name)]
+    wanted += [(f'apps.get_model("{label}")', name) for label, name in others.items() if name is not None]
+    calls = [
+        code.call("grant_role", ["self.user", f'"{name}"', f"on={model}", 'by=System("tests")'], 8)
+        for model, name in wanted
+    ]
+    third = code.imports([], {"fsm_lifecycle": ["System"], "fsm_lifecycle.access": ["grant_role"]})
+    return {
+        "grant": "".join(f"\n{line}" for line in calls),
+        "third_imports": f"{third}\n" if calls else "",
+        "apps": "from django.apps import apps\n" if any(others.values()) else "",
+    }
+
+
+def _reader(model: Any) -> str | None:
+    """A role of a model's lifecycle that reads; None where there is no lifecycle or everybody reads."""
+    binding = getattr(model, "_lifecycle", None)
+    roles = [] if binding is None else binding.table.roles.values()
+    return next((role.name for role in roles if CRUD.READ in role.crud), None)
 
 
 def event_tests(app: Blueprint) -> str:

@@ -22,7 +22,7 @@ from fsm_lifecycle.ledger.archive import ArchivedEntry, as_redacted_as
 from fsm_lifecycle.ledger.chain import COLUMNS
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.ledger.log_check import FileFault, FileReport, LogCheck
-from fsm_lifecycle.ledger.log_lines import Line, Unreadable, lines
+from fsm_lifecycle.ledger.log_lines import Line, Newer, Unreadable, lines
 from fsm_lifecycle.transactions import writing
 
 MOST_FAULTS = 100
@@ -78,6 +78,8 @@ def import_archive(using: str, path: Path, *, progress: Progress | None = None) 
             return _stored(using, told, report, path)
     except OSError as error:
         raise ArchiveUnreadable(f"{path} cannot be read: {error.strerror}. Nothing was imported.") from None
+    except Newer as error:
+        raise ArchiveUnreadable(f"{path} cannot be judged. {error} Nothing was imported.") from None
     except Unreadable as error:
         raise ArchiveUnreadable(
             f"{path} is not a whole export of a log. {error} Nothing was imported."

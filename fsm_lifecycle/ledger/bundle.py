@@ -39,7 +39,7 @@ class BundleMismatch(ValueError):
 
 
 class CannotTell(Exception):
-    """There is no bundle to be read, or it is whole, but nobody known has signed its checkpoint."""
+    """There is no bundle to be read, it is of a newer version, or nobody known has signed its checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ def read_bundle(text: str) -> Bundle:
 def _bundle(tree: Any) -> Bundle:
     if not isinstance(tree, dict):
         raise BundleMismatch("The bundle is not a JSON object.")
+    _refuse_newer("The bundle", tree.get("v"))
     content = tree.keys() & {"body", "digests"}
     if tree.keys() - content != _KEYS or len(content) != 1:
         raise BundleMismatch(
@@ -139,6 +140,7 @@ def _entry(entry: Any) -> dict[str, Any]:
     """The entry; that it has the sixteen keys and their types is found when it is hashed."""
     if not isinstance(entry, dict):
         raise BundleMismatch("The entry is not an object.")
+    _refuse_newer("The entry", entry.get("v"))
     try:
         entry_hash(entry)
     except (ValueError, RecursionError) as error:
@@ -151,6 +153,15 @@ def _entry(entry: Any) -> dict[str, Any]:
     if not all(map(_hash, hashes)):
         raise BundleMismatch("The entry's body, prev, definition or cause is not a hash in lower-case hex.")
     return entry
+
+
+def _refuse_newer(what: str, version: Any) -> None:
+    """Raise ``CannotTell`` for a version that may come: another one has never been."""
+    if type(version) is int and version > VERSION:
+        raise CannotTell(
+            f"{what} is of version {version}, so a newer version of fsm_lifecycle has made it, and this one cannot "
+            f"judge it: it knows version {VERSION}. Check it with a newer one."
+        )
 
 
 def _hash(value: Any) -> bool:

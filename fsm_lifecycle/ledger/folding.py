@@ -103,6 +103,15 @@ class Fold:
             found.append(("PREV_MISMATCH", shown(expected), shown(entry.prev_hash)))
         if (wrong := _hash_fault(entry)) is not None:
             found.append(("ENTRY_HASH", *wrong))
+        if not is_newer(entry):
+            found += self._judged(entry)
+        self.entries += 1
+        self.begin_after(entry)
+        return [Fault(code, number(entry.sequence), *what) for code, *what in found] if found else []
+
+    def _judged(self, entry: RawEntry) -> list[tuple[str, str, str]]:
+        """What speaks against the step by the definition it names."""
+        found: list[tuple[str, str, str]] = []
         table = self.tables.of(entry)
         if table == "missing":
             found.append(("DEFINITION_MISSING", "a stored definition", shown(entry.definition)))
@@ -110,9 +119,7 @@ class Fold:
         wrong = misstep(entry, self.state, first=self.sequence == 0, table=judged_by)
         if wrong is not None:
             found.append(("ILLEGAL_TRANSITION", *wrong))
-        self.entries += 1
-        self.begin_after(entry)
-        return [Fault(code, number(entry.sequence), *what) for code, *what in found] if found else []
+        return found
 
     def _genesis(self) -> str:
         try:
@@ -121,8 +128,18 @@ class Fold:
             return "the hash of a record's name, which this one's cannot be"
 
 
+def is_newer(entry: RawEntry) -> bool:
+    """Whether an entry is of a version that is still to come: nothing it says can be judged here."""
+    return type(entry.v) is int and entry.v > VERSION
+
+
 def _hash_fault(entry: RawEntry) -> tuple[str, str] | None:
     """What is wrong with an entry's hash or with values that it does not tell apart."""
+    if is_newer(entry):
+        return (
+            f"version {VERSION}, which is all that this version of fsm_lifecycle can judge",
+            f"version {entry.v}: a newer version of fsm_lifecycle has made the entry, or it was changed since",
+        )
     try:
         computed = entry.computed_hash()
     except ValueError as error:

@@ -14,15 +14,16 @@ import random
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import atomic
 
 from fsm_lifecycle.ledger.entry import TransitionLog
-from fsm_lifecycle.ledger.seal_progress import SealProgress
 
 #: Seconds after which a missing key is given up where the database does not say who is at work.
 GIVEN_UP_AFTER: Final = 3600
@@ -31,7 +32,10 @@ _BUCKET: Final = 300
 #: Seconds that InnoDB may answer from memory who is at work (a tenth), and a little more.
 _INNODB_REMEMBERS: Final = 0.12
 #: How often it is asked again before its answer counts as none.
-_INNODB_TRIES: Final = 8
+_INNODB_TRIES: Final = 24
+#: The lock of a server's, by name, of who asks, and the seconds it is waited for.
+_INNODB_TURN: Final = "fsm_lifecycle asks innodb_trx"
+_INNODB_PATIENCE: Final = 5
 #: So many ranges of missing keys are remembered; beyond that the whole stretch is read again.
 _MOST_GAPS: Final = 2000
 #: So many are counted while reading.
@@ -40,6 +44,13 @@ _MOST_GENERATIONS: Final = 32
 
 #: Keys from the first to the second, both included.
 Range = tuple[int, int]
+
+
+class Kept(Protocol):
+    """A row that keeps a horizon: ``SealProgress``, ``LogCursor``."""
+
+    settled_id: Any
+    barrier: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +143,11 @@ class Horizon:
     # --- as it is stored ------------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, progress: SealProgress) -> Horizon:
+    def of(cls, progress: Kept) -> Horizon:
         """The horizon that a row holds."""
         return cls(progress.settled_id, tuple(_read(one) for one in progress.barrier or ()))
 
-    def store(self, progress: SealProgress) -> None:
+    def store(self, progress: Kept) -> None:
         """Put it into a row, which is not saved."""
         progress.settled_id = self.settled
         progress.barrier = [_written(one) for one in self.generations] or None
@@ -218,16 +229,32 @@ def _read(one: dict[str, Any]) -> Generation:
 
 
 def look(connection: BaseDatabaseWrapper, settled: int = 0) -> Watch:
-    """Read the highest key, then who may hold a lower one; nobody is asked for where all up to it is ``settled``."""
-    top = _highest_key(connection)
-    writers = frozenset[str]() if top == settled else open_writers(connection)
+    """Read the highest key, then who may hold a lower one; nobody is asked for where all up to it is ``settled``.
+
+    Nor is anybody asked for again by a connection that found nobody below this very entry: who came later has higher
+    keys. That spares MariaDB, where to ask takes long, one question for each who follows the log.
+    """
+    connection = connections[connection.alias]  # itself, not a proxy
+    newest = _newest(connection)
+    top = newest[0]
+    if top == settled or _nobody_below.get(connection) == newest:
+        return Watch(top=top, open=frozenset(), at=time.time())
+    writers = open_writers(connection)
+    if writers is not None and not writers:
+        _nobody_below[connection] = newest
     return Watch(top=top, open=writers, at=time.time())
 
 
-def _highest_key(connection: BaseDatabaseWrapper) -> int:
+#: The newest entry for which a connection found that nobody held a lower key; by its hash too, should a log be emptied
+#: and grow again. Each connection has its own, because none sees its own transaction among the open ones.
+_nobody_below: WeakKeyDictionary[BaseDatabaseWrapper, tuple[int, str]] = WeakKeyDictionary()
+
+
+def _newest(connection: BaseDatabaseWrapper) -> tuple[int, str]:
+    """The highest key and the hash of its entry."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT MAX(id) FROM {_log(connection)}")  # noqa: S608 - our own table
-        return cursor.fetchone()[0] or 0
+        cursor.execute(f"SELECT id, entry_hash FROM {_log(connection)} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
+        return cursor.fetchone() or (0, "")
 
 
 def open_writers(connection: BaseDatabaseWrapper) -> frozenset[str] | None:
@@ -235,7 +262,8 @@ def open_writers(connection: BaseDatabaseWrapper) -> frozenset[str] | None:
     if connection.vendor == "postgresql":
         return _holders_of_the_log(connection)
     if connection.vendor == "mysql":
-        return _open_in_innodb(connection)
+        ages = open_in_innodb(connection)
+        return None if ages is None else frozenset(ages)
     return frozenset()
 
 
@@ -258,30 +286,59 @@ def _holders_of_the_log(connection: BaseDatabaseWrapper) -> frozenset[str]:
         return frozenset(row[0] for row in cursor.fetchall())
 
 
-def _open_in_innodb(connection: BaseDatabaseWrapper) -> frozenset[str] | None:
-    """Every open transaction of a connection to this database; it takes the privilege PROCESS to see them.
+def open_in_innodb(connection: BaseDatabaseWrapper) -> dict[str, int] | None:
+    """Every open transaction of others to this database and its age in seconds; ``None`` when it does not say.
 
-    A prepared transaction that lost its connection may be anybody's, so it counts. InnoDB tells an old list for as long
-    as anybody asks more often than every tenth of a second; a list is fresh when it shows this connection running this
-    very statement. https://mariadb.com/kb/en/information-schema-innodb_trx-table/
+    It takes the privilege PROCESS to see them.
+    InnoDB tells an old list for as long as anybody asks more often than every tenth of a second, so those who ask take
+    turns. https://mariadb.com/kb/en/information-schema-innodb_trx-table/
+    """
+    with _turn(connection):
+        for attempt in range(_INNODB_TRIES):
+            if attempt:
+                time.sleep(_INNODB_REMEMBERS * random.uniform(1, 2))  # noqa: S311 - others may ask without a turn
+            try:
+                found = _listed_by_innodb(connection)
+            except DatabaseError:
+                return None
+            if found is not None:
+                return found
+    return None
+
+
+def _listed_by_innodb(connection: BaseDatabaseWrapper) -> dict[str, int] | None:
+    """The open transactions of others; ``None`` when the list is an old one.
+
+    It is fresh when it shows this connection running this very statement. A prepared transaction that lost its
+    connection may be anybody's, so it counts.
     """
     sql = (
-        "SELECT t.trx_mysql_thread_id = CONNECTION_ID(), t.trx_query, t.trx_mysql_thread_id, t.trx_started, %s "
+        "SELECT t.trx_mysql_thread_id = CONNECTION_ID(), t.trx_query, t.trx_mysql_thread_id, t.trx_started, "
+        "TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), %s "
         "FROM information_schema.innodb_trx t "
         "LEFT JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id "
         "WHERE COALESCE(p.db, DATABASE()) = DATABASE()"
     )
-    for attempt in range(_INNODB_TRIES):
-        if attempt:
-            time.sleep(_INNODB_REMEMBERS * random.uniform(1, 2))  # noqa: S311 - so that two who ask do not meet
-        mark = secrets.token_hex(8)
-        try:
-            with atomic(using=connection.alias, savepoint=False), connection.cursor() as cursor:
-                cursor.execute(f"SELECT 1 FROM {_log(connection)} LIMIT 1")  # noqa: S608 - InnoDB begins a transaction
-                cursor.execute(sql, [mark])
-                rows = cursor.fetchall()
-        except DatabaseError:
-            return None
-        if any(own and mark in (query or "") for own, query, *_ in rows):
-            return frozenset(f"{thread} since {started}" for own, _, thread, started, _ in rows if not own)
-    return None
+    mark = secrets.token_hex(8)
+    with atomic(using=connection.alias, savepoint=False), connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {_log(connection)} LIMIT 1")  # noqa: S608 - InnoDB begins a transaction
+        cursor.execute(sql, [mark])
+        rows = cursor.fetchall()
+    if not any(own and mark in (query or "") for own, query, *_ in rows):
+        return None
+    return {f"{thread} since {started}": age for own, _, thread, started, age, _ in rows if not own}
+
+
+@contextmanager
+def _turn(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Ask while no other process does. Where there are no such locks, or the wait was long, it asks all the same.
+
+    https://mariadb.com/kb/en/get_lock/
+    """
+    with suppress(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, %s)", [_INNODB_TURN, _INNODB_PATIENCE])
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT RELEASE_LOCK(%s)", [_INNODB_TURN])

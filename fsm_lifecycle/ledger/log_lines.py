@@ -17,6 +17,7 @@ from django.db import models
 
 from fsm_lifecycle.ledger.archive import ArchivedEntry
 from fsm_lifecycle.ledger.chain import COLUMNS
+from fsm_lifecycle.ledger.chain import VERSION as ENTRY_VERSION
 from fsm_lifecycle.ledger.entry import FIRST_MOMENT, KINDS, LAST_MOMENT
 from fsm_lifecycle.ledger.log_file import FORMAT, KEYS, MAX_LINE, VERSION, moment, written
 from fsm_lifecycle.ledger.recordable import MAX_INTEGER
@@ -29,6 +30,10 @@ _find_unstorable = re.compile("[\x00\ud800-\udfff]").search
 
 class Unreadable(ValueError):
     """Nothing that follows can be understood. The text names the line."""
+
+
+class Newer(Unreadable):
+    """What a newer version of the package has written, so that this one cannot judge it."""
 
 
 class Misformed(ValueError):
@@ -63,6 +68,7 @@ def lines(file: BinaryIO) -> Iterator[Line]:
             return
         row = _object(number, data)
         kind = row.get("type")
+        _refuse_newer(number, row)
         try:
             if not isinstance(kind, str) or kind not in KEYS:
                 raise Misformed("It is of no type that an export has")
@@ -75,6 +81,16 @@ def lines(file: BinaryIO) -> Iterator[Line]:
             yield Line(number, "", {}, data, f"{error}.")
         else:
             yield Line(number, kind, values, data)
+
+
+def _refuse_newer(number: int, row: dict[str, Any]) -> None:
+    known = {"header": VERSION, "entry": ENTRY_VERSION}.get(str(row.get("type")))
+    version = row.get("v")
+    if known is not None and type(version) is int and version > known:
+        raise Newer(
+            f"Line {number:,} is of version {version}, so a newer version of fsm_lifecycle has written it. This one "
+            f"knows version {known}: read the file with a newer one."
+        )
 
 
 def _object(number: int, data: bytes) -> dict[str, Any]:
@@ -117,8 +133,8 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
             check(name, value)
     if row["leaf_index"] is not None:
         _number("leaf_index", row["leaf_index"], 0)
-    if row["v"] != 1 or type(row["v"]) is not int:
-        raise Misformed("v is not 1, the only version of entries that this package knows")
+    if row["v"] != ENTRY_VERSION or type(row["v"]) is not int:
+        raise Misformed(f"v is not {ENTRY_VERSION}, the only version of entries that this package knows")
     if row["kind"] not in KINDS:
         raise Misformed("kind is none that there is")
     if row["actor_kind"] not in ACTOR_KINDS:

@@ -15,6 +15,7 @@ from django.db import connections
 from fsm_lifecycle import conf
 from fsm_lifecycle.ledger import protection
 from fsm_lifecycle.ledger.finding import Finding
+from fsm_lifecycle.ledger.identity import is_copy
 from fsm_lifecycle.ledger.reading import reading
 from fsm_lifecycle.ledger.scanning import any_text
 from fsm_lifecycle.ledger.verify_chains import since_text, verify_chains
@@ -124,7 +125,9 @@ def _everything(scope: Scope, marks: Marks) -> Iterator[Finding]:
 
 def _tell_what_is_left_out(scope: Scope) -> None:
     if not scope.deep:
-        scope.leave_out("Bodies, and the idempotency keys and digests beside them: they take --deep.")
+        scope.leave_out(
+            "Bodies, and the idempotency keys and digests beside them: a check with bodies (--deep) reads them."
+        )
     if scope.record is not None:
         scope.leave_out(
             "Everything but the one record: other records, their leaves, and the tree as a whole."
@@ -136,6 +139,10 @@ def _tell_what_is_left_out(scope: Scope) -> None:
         )
     if not conf.database_guard():
         scope.leave_out("The database's protection: FSM_LIFECYCLE['DATABASE_GUARD'] is off.")
+    elif is_copy(scope.connection.alias):
+        scope.leave_out(
+            "The database's protection: this is a copy that is only read; the original's is checked there."
+        )
     elif not protection.possible(scope.connection):
         scope.leave_out("The database's protection: there is none for this kind of database.")
 

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.ledger.finding import Finding, number, record_name, shown
-from fsm_lifecycle.ledger.folding import Fold, Tables
+from fsm_lifecycle.ledger.folding import Fold, Tables, is_newer
 from fsm_lifecycle.ledger.raw_entry import RawEntry, columns, reader
 from fsm_lifecycle.ledger.scanning import scan
 from fsm_lifecycle.ledger.verify_bodies import Bodies
@@ -103,7 +103,7 @@ class _Chain:
 
     def step(self, entry: RawEntry) -> Iterator[Finding]:
         faults = self.fold.step(entry)
-        if self.bodies is not None:
+        if self.bodies is not None and not is_newer(entry):
             faults += self.bodies.step(entry)
         if faults:
             yield from findings(self.fold.model_label, self.fold.object_pk, faults)

@@ -12,14 +12,14 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import models, router
+from django.db import models
 
 from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.ledger.finding import Finding, record_name, shown
 from fsm_lifecycle.ledger.scanning import scan
 from fsm_lifecycle.ledger.verify_scope import Scope
-from fsm_lifecycle.registry import lifecycles
+from fsm_lifecycle.registry import lifecycles, lives_in
 
 #: So many records are looked up together.
 _AT_ONCE: Final = 500
@@ -143,7 +143,7 @@ class Records:
         there = set(connection.introspection.table_names())
         for model in lifecycles():
             owner = model._lifecycle.owner
-            if owner._meta.db_table in there and router.allow_migrate_model(connection.alias, owner):
+            if owner._meta.db_table in there and lives_in(owner, connection.alias):
                 self.hosts.setdefault(model._lifecycle.label, Host(scope, owner))
         self._waiting: list[Tail] = []
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import DatabaseError
 from django.utils import timezone
@@ -16,6 +16,7 @@ from fsm_lifecycle import conf
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.ledger.finding import Finding, number, record_name, shown
 from fsm_lifecycle.ledger.hashing import microseconds
+from fsm_lifecycle.ledger.horizon import open_in_innodb
 from fsm_lifecycle.ledger.leaf import LogLeaf
 from fsm_lifecycle.ledger.merkle import verify_inclusion
 from fsm_lifecycle.ledger.raw_entry import RawEntry, columns, reader
@@ -38,6 +39,15 @@ def verify_sealed(scope: Scope, late: Late | None = None) -> Iterator[Finding]:
     for row in scan(connection, select, ["e.id"], where="l.entry_id IS NULL"):
         yield from late.judged(read(row[1:]))
     late.tell()
+
+
+#: How long the oldest transaction of others that inserted into the log is open, in seconds, on PostgreSQL.
+_OLDEST: Final = (
+    "SELECT extract(epoch FROM clock_timestamp() - min(a.xact_start)) FROM pg_locks l "
+    "JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' "
+    "AND l.mode = 'RowExclusiveLock' AND l.relation = %s::regclass AND l.pid <> pg_backend_pid() "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 class Late:
@@ -105,25 +115,15 @@ class Late:
     def _oldest_open(self) -> datetime | None:
         """When the oldest transaction of others began that may have written to the log."""
         connection = self._scope.connection
-        if connection.vendor == "postgresql":
-            sql = (
-                "SELECT extract(epoch FROM clock_timestamp() - min(a.xact_start)) FROM pg_locks l "
-                "JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' "
-                "AND l.mode = 'RowExclusiveLock' AND l.relation = %s::regclass AND l.pid <> pg_backend_pid() "
-                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-            parameters = [self._scope.table(TransitionLog)]
-        elif connection.vendor == "mysql":
-            sql = (
-                "SELECT MAX(TIMESTAMPDIFF(SECOND, t.trx_started, NOW())) FROM information_schema.innodb_trx t "
-                "LEFT JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id "
-                "WHERE t.trx_mysql_thread_id <> CONNECTION_ID() AND COALESCE(p.db, DATABASE()) = DATABASE()"
-            )
-            parameters = []
-        else:
+        if connection.vendor == "sqlite":
             return None  # one writer, and it is not in the way
         try:
-            seconds = self._scope.rows(sql, parameters)[0][0]
+            if connection.vendor == "postgresql":
+                seconds = self._scope.rows(_OLDEST, [self._scope.table(TransitionLog)])[0][0]
+            else:
+                ages = open_in_innodb(connection)
+                self._silent = ages is None
+                seconds = max(ages.values(), default=None) if ages else None
         except DatabaseError:
             self._silent = True
             return None

@@ -1,4 +1,4 @@
-"""Owns how the commands of the ledger end when they cannot go on: exit code 2, and words instead of a traceback.
+"""Owns how the commands end when they cannot go on: exit code 2, and words instead of a traceback.
 
 Must not know what any of them does.
 """
@@ -20,7 +20,7 @@ COULD_NOT_RUN = 2
 
 
 class LifecycleCommand(BaseCommand):
-    """A command that reads or writes a ledger."""
+    """A command that works on lifecycles."""
 
     def run_from_argv(self, argv: list[str]) -> None:
         """As Django's; who stops reading, or stops the command, gets no traceback."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import DatabaseError
 
-from fsm_lifecycle.ops.checkers import database, definitions, grants, records, sealing
+from fsm_lifecycle.ops.checkers import database, definitions, grants, records, sealing, webhooks, work
 from fsm_lifecycle.ops.problem import Problem
 from fsm_lifecycle.ops.wording import wrapped
 
@@ -32,6 +32,10 @@ CHECKERS: Final[tuple[tuple[str, Checker], ...]] = (
     ("checkpoints outside", sealing.folder),
     ("entries that could not be sealed", sealing.skipped),
     ("entries that are not sealed", sealing.unsealed),
+    ("work that was given up", work.given_up),
+    ("queues", work.not_worked_off),
+    ("routines", work.failing),
+    ("webhooks", webhooks.endpoints),
 )
 
 

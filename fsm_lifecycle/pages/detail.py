@@ -15,7 +15,7 @@ from fsm_lifecycle.pages.page import RecordPage
 from fsm_lifecycle.presentation import record as presented
 from fsm_lifecycle.presentation.opened import Opened
 from fsm_lifecycle.presentation.panel import panel
-from fsm_lifecycle.presentation.timeline import history
+from fsm_lifecycle.presentation.timeline import history, led
 
 #: Up to so many states the diagram is unfolded from the start.
 UNFOLDED = 12
@@ -35,11 +35,16 @@ class LifecycleDetailView(RecordPage):
         items, more = history(
             record,
             Opened.of(self.model, [*self.opened_fields(), self.binding.state_name]),
+            request.user,
             limit=self.history_length,
             below=int(below) if below.isascii() and below.isdigit() and len(below) < 19 else None,
         )
-        by = next((item.who for item in items if item.entry.to_state), None) if not below else None
-        shown = panel(record, request.user, lambda event: self.address("fire", record, event=event.name), by)
+        shown = panel(
+            record,
+            request.user,
+            lambda event: self.address("fire", record, event=event.name),
+            led(items) if not below else None,
+        )
         taken = presented.steps(record)
         return self.render(
             panel=shown,

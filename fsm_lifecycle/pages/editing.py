@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from fsm_lifecycle.definition import CRUD
 from fsm_lifecycle.pages.forms import PROVENANCE, LifecycleForm
 from fsm_lifecycle.pages.page import LifecyclePage, RecordPage
+from fsm_lifecycle.presentation.offering import offer_readable
 
 
 class _Form(LifecyclePage):
@@ -36,11 +37,13 @@ class _Form(LifecyclePage):
         return modelform_factory(self.model, form=LifecycleForm, fields=self.fields)
 
     def form(self, record: Any = None) -> forms.BaseForm:
-        """The form, with what was sent if something was."""
+        """The form, with what was sent if something was. It offers other records as far as the user may read them."""
         kind: type[forms.ModelForm[Any]] = self.form_type()
-        if self.request.method != "POST":
-            return kind(instance=record)
-        return kind(self.request.POST, self.request.FILES, instance=record)
+        sent = self.request.method == "POST"
+        data, files = (self.request.POST, self.request.FILES) if sent else (None, None)
+        form = kind(data, files, instance=record)
+        offer_readable(form, self.request.user)
+        return form
 
     def ask(self, form: forms.BaseForm, **more: Any) -> HttpResponseBase:
         """The page with the form."""

@@ -13,14 +13,13 @@ from django.http.response import HttpResponseBase
 
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import SINCE
-from fsm_lifecycle.pages.forms import help_the_browser
 from fsm_lifecycle.pages.page import RecordPage
 from fsm_lifecycle.presentation import answers
-from fsm_lifecycle.presentation.asking import Ask, Outcome
+from fsm_lifecycle.presentation.asking import Ask, Outcome, leaves
 from fsm_lifecycle.presentation.badges import badge
 from fsm_lifecycle.presentation.opened import Opened
 from fsm_lifecycle.presentation.outlook import outlook
-from fsm_lifecycle.presentation.timeline import History
+from fsm_lifecycle.presentation.timeline import History, led
 
 
 class LifecycleFireView(RecordPage):
@@ -71,14 +70,12 @@ class LifecycleFireView(RecordPage):
         """What the template gets."""
         if not hasattr(self, "ask"):
             return super().context(**more)
-        label = str(self.event.label)
-        verb = label if self.kind.lower() in label.lower() else f"{label} {self.kind}"
+        title = f"{self.event.label}: {self.record}"
         return super().context(
-            **{"event": self.event, "submit": verb, "page_title": f"{label}: {self.record}", **more}
+            **{"event": self.event, "submit": self.ask.submit, "page_title": title, **more}
         )
 
     def _confirm(self, form: forms.BaseForm, refused: tuple[str, ...] = ()) -> HttpResponseBase:
-        help_the_browser(form)
         decision = self.ask.decision()
         targets = (decision.target,) if decision.target is not None else self.event.targets
         return self.render(
@@ -86,10 +83,11 @@ class LifecycleFireView(RecordPage):
             multipart=form.is_multipart(),
             state=badge(self.table, decision.source),
             targets=[badge(self.table, target) for target in targets],
-            outlook=outlook(self.binding, self.event, self.record, decision.target),
+            outlook=outlook(self.binding, self.event, self.record, decision.target, viewer=self.request.user),
             denied=refused or _reasons(decision),
             was_refused=bool(refused),
             possible=decision.allowed,
+            leaves=leaves(decision),
             ask_whom=answers.who_could(self.ask, decision, self.request.user),
             sequence=self.ask.sequence,
         )
@@ -97,12 +95,13 @@ class LifecycleFireView(RecordPage):
     def _stale(self, outcome: Outcome) -> HttpResponseBase:
         decision = self.ask.decision()
         opened = Opened.of(self.model, [*self.opened_fields(), self.binding.state_name])
-        items = History(self.binding, opened).items(outcome.since)
+        items = History(self.binding, opened, self.request.user).items(outcome.since)
         return self.render(
             409,
             stale=True,
             items=items,
             newest=items[0] if items else None,
+            moved=led(items),
             state=badge(self.table, decision.source),
             since=getattr(self.record, SINCE),
             why=outcome.reasons,

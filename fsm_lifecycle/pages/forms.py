@@ -1,4 +1,4 @@
-"""The form of a record: what a client may write, and inputs that a browser helps with.
+"""The form of a record: what a client may write.
 
 Must not know who fills it in.
 """
@@ -12,14 +12,10 @@ from django.db import models
 from django.forms.fields import InvalidJSONInput
 from django.forms.models import ModelFormMetaclass
 
+from fsm_lifecycle.presentation.inputs import help_the_browser
+
 #: Set by the server, whatever a form declares.
 PROVENANCE: Final = "created_by"
-#: Django's input → a browser's, and how it writes a value.
-_INPUTS: Final[dict[type, tuple[str, str]]] = {
-    forms.DateTimeInput: ("datetime-local", "%Y-%m-%dT%H:%M"),
-    forms.DateInput: ("date", "%Y-%m-%d"),
-    forms.TimeInput: ("time", "%H:%M"),
-}
 
 
 def _form_field(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
@@ -55,15 +51,3 @@ class LifecycleForm(forms.ModelForm, metaclass=_FormType):  # type: ignore[type-
         """As Django's; nothing is shown as nothing, and not as JSON's ``null``."""
         value = super().get_initial_for_field(field, field_name)
         return InvalidJSONInput("") if value is None and isinstance(field, forms.JSONField) else value
-
-
-def help_the_browser(form: forms.BaseForm) -> None:
-    """Give plain dates, times and texts of a form the browser's own inputs. What its author has chosen stays."""
-    for field in form.fields.values():
-        widget: Any = field.widget
-        kind, wanted = _INPUTS.get(type(widget), ("", ""))
-        # A field with formats of its own may not read what a browser sends.
-        if kind and (isinstance(field, forms.DateTimeField) or wanted in getattr(field, "input_formats", ())):
-            widget.input_type, widget.format = kind, wanted
-        elif type(widget) is forms.Textarea and str(widget.attrs.get("rows")) == "10":  # Django's default
-            widget.attrs["rows"] = "4"

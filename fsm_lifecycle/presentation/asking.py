@@ -18,6 +18,7 @@ from fsm_lifecycle.engine.decision import Decision
 from fsm_lifecycle.engine.refusals import collecting
 from fsm_lifecycle.exceptions import InvalidArguments, LifecycleError, StaleState
 from fsm_lifecycle.models import TransitionLog
+from fsm_lifecycle.presentation.inputs import help_the_browser
 
 logger = logging.getLogger("fsm_lifecycle")
 
@@ -53,6 +54,12 @@ class Ask:
         plan = self.binding.plan(event)
         assert plan is not None, "The event comes from the record's own table."
         self.plan: Plan = plan
+
+    @property
+    def submit(self) -> str:
+        """What the button that fires it says: verb and object, ``Pay invoice``; a label of several words alone."""
+        label, kind = str(self.event.label), str(self.binding.model._meta.verbose_name)
+        return label if " " in label or kind.lower() in label.lower() else f"{label} {kind}"
 
     @property
     def sequence(self) -> int:
@@ -131,10 +138,17 @@ def since(record: Any, sequence: int, limit: int = 10) -> list[TransitionLog]:
     return list(record.log.filter(sequence__gt=sequence).order_by("-sequence")[:limit])
 
 
+def leaves(decision: Decision) -> bool:
+    """Whether the event leaves the record's state at all, whoever asks for it."""
+    return all(denial.code != "wrong_state" for denial in decision.denials)
+
+
 def event_form(plan: Plan, data: Any = None, files: Any = None) -> forms.BaseForm:
     """An event's form, bound where something was sent; one without fields where it takes no arguments."""
     kind: type[forms.BaseForm] = plan.form or forms.Form
-    return kind(data, files) if data is not None else kind()
+    form = kind(data, files) if data is not None else kind()
+    help_the_browser(form)
+    return form
 
 
 def raw_arguments(plan: Plan, data: Any, files: Any = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A field that a page does not show stays hidden in snapshots, arguments and metad
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,21 +32,32 @@ class Opened:
         """No field is opened."""
         return cls(model, frozenset())
 
-    def shows(self, name: str) -> bool:
-        """Whether a value kept under this name may be shown.
+    def shows_field(self, name: str) -> bool:
+        """Whether what a snapshot keeps of a field may be shown.
 
-        What a snapshot keeps of a field goes by the field. What an argument or a key of the metadata is called goes by
-        the field of that name; where the model has none, it hides nothing.
+        Not what was kept of a field that is gone, nor of a child's, which says itself what it opens.
         """
         field = self.field(name)
-        return field is None or field.name in self.fields
+        return field is not None and field.name in self.fields
+
+    def shows(self, name: str) -> bool:
+        """Whether an argument, or a value of the metadata, may be shown under this name.
+
+        It goes by the field of that name; where neither the model nor a child of it has one, it hides nothing.
+        """
+        return self.shows_field(name) or not _is_field(self.model, name)
+
+    def inside(self, value: Any) -> Any:
+        """An argument, or a value of the metadata, without what lies deeper under names that hide it."""
+        if isinstance(value, Mapping):
+            return {key: self.inside(one) for key, one in value.items() if self.shows(str(key))}
+        if isinstance(value, list | tuple):
+            return [self.inside(one) for one in value]
+        return value
 
     def field(self, name: str) -> Field[Any, Any] | None:
         """The model's concrete field of a name, also by its column (``owner_id``)."""
-        for field in self.model._meta.concrete_fields:
-            if name in (field.name, field.attname):
-                return field
-        return None
+        return _field(self.model, name)
 
     def label(self, name: str) -> str:
         """What people call it: the field's name in words, else the name itself."""
@@ -70,3 +81,15 @@ class Opened:
             inner = (f"{key}: {self.text('', one)}" for key, one in value.items())
             return "; ".join(inner) or "none"
         return str(value)
+
+
+def _field(model: type[Model], name: str) -> Field[Any, Any] | None:
+    for field in model._meta.concrete_fields:
+        if name in (field.name, field.attname):
+            return field
+    return None
+
+
+def _is_field(model: type[Model], name: str) -> bool:
+    """Whether the model has a field of this name, or a child with a table of its own, whose entries are the model's."""
+    return _field(model, name) is not None or any(_is_field(child, name) for child in model.__subclasses__())

@@ -1,6 +1,6 @@
 """Owns what is said before an event is fired: what will happen at once, what afterwards, and whether it can be undone.
 
-Everything is read off the table. Must not know HTML.
+Everything is read off the table, but what follows by itself. Must not know HTML.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fsm_lifecycle.definition.effects import Effect
 from fsm_lifecycle.definition.member import in_words
 from fsm_lifecycle.definition.table import Table
 from fsm_lifecycle.engine.binding import SEQUENCE, Binding
+from fsm_lifecycle.presentation.following import following
 from fsm_lifecycle.presentation.opened import Opened
 
 logger = logging.getLogger("fsm_lifecycle")
@@ -48,10 +49,12 @@ def outlook(
     record: Any = None,
     target: State | None = None,
     states: Collection[str] | None = None,
+    viewer: Any = None,
 ) -> Outlook:
     """What ``event`` will do to ``record``, or to many records without one.
 
     ``target``: where it leads, if known. ``states``: those of the many records, by default all that it may leave.
+    ``viewer``: who is told what follows by itself; without one, nothing is said of that.
     """
     table, kind = binding.table, str(binding.model._meta.verbose_name)
     at_once = [
@@ -69,6 +72,8 @@ def outlook(
         (afterwards if effect.after_commit else at_once).append(line)
         if effect.outside:
             irrevocable.append(line.text)
+    if record is not None and viewer is not None:
+        afterwards += [Line(text, icon) for text, icon in following(event, record, target, viewer)]
     return Outlook(
         tuple(at_once),
         tuple(afterwards),

@@ -13,7 +13,9 @@ from typing import Any
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.engine.binding import SINCE
 from fsm_lifecycle.presentation.badges import Badge, badge
-from fsm_lifecycle.presentation.people import Who
+from fsm_lifecycle.presentation.by_itself import by_itself
+from fsm_lifecycle.presentation.holds import holds_on
+from fsm_lifecycle.presentation.timeline import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,30 @@ class Panel:
     description: str
     """One sentence on the state, or empty."""
     since: datetime
-    by: Who | None
+    """When it came to its state, as far as that is known; else when that was recorded."""
+    recorded: datetime | None
+    """When that was recorded, where it was not at that time."""
+    by: str
+    """How it came to its state, and by whom: ``moved by Ada``; empty where that is not known."""
     final: bool
     offered: tuple[Offered, ...]
     denied: tuple[Denied, ...]
+    by_itself: tuple[str, ...] = ()
+    """What will fire by itself, a sentence each."""
+    holds: tuple[str, ...] = ()
+    """The legal holds on it, a sentence each."""
 
 
 def panel(
     record: Any,
     actor: Any,
     url: Callable[[Event], str],
-    by: Who | None = None,
+    led: Item | None = None,
     events: Collection[Event] | None = None,
 ) -> Panel:
     """The head of a record's page for ``actor``.
 
-    ``by``: who led it to its state, if that is known. ``events``: those that the page has, or all of them.
+    ``led``: what led it to its state, if that is known. ``events``: those that the page has, or all of them.
     """
     binding = type(record)._lifecycle
     table = binding.table
@@ -85,9 +95,12 @@ def panel(
         kind=str(binding.model._meta.verbose_name),
         state=badge(table, value),
         description=str(state.description) if state is not None else "",
-        since=getattr(record, SINCE),
-        by=by,
+        since=led.at if led is not None else getattr(record, SINCE),
+        recorded=led.recorded if led is not None else None,
+        by=led.led_by if led is not None else "",
         final=state is not None and state.terminal and not offered and not denied,
         offered=tuple(offered),
         denied=tuple(denied),
+        by_itself=by_itself(record),
+        holds=holds_on(record, actor),
     )

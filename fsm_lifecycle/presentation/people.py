@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.auth import get_user_model
+from django.utils.text import capfirst
 
-from fsm_lifecycle.access.actors import identify
 from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.models import TransitionLog
@@ -41,9 +41,13 @@ Names = Mapping[str, str]
 
 def names_of(entries: Iterable[TransitionLog]) -> Names:
     """The full names that the users behind these entries have today, in one query; none for those who have none."""
-    return full_names(
-        entry.actor_id for entry in entries if entry.actor_kind in ("user", "agent") and entry.actor_id
-    )
+    keys: list[str] = []
+    for entry in entries:
+        if entry.actor_kind in ("user", "agent") and entry.actor_id:
+            keys.append(entry.actor_id)
+        if entry.actor_kind == "agent":
+            keys += [str(_approval(entry).get("id") or "")]
+    return full_names(key for key in keys if key)
 
 
 def full_names(keys: Iterable[str], using: str | None = None) -> Names:
@@ -84,16 +88,29 @@ def who_did(entry: TransitionLog, names: Names | None = None) -> Who:
         )
     label = (names or {}).get(entry.actor_id, label)
     if kind == "agent":
-        label = f"{body.get('agent') or 'Agent'} for {label}"
+        label = f"{agent_name(str(body.get('agent') or ''))} for {label}"
     if isinstance(behind, dict) and behind.get("label"):
         label = f"{label}, acting for {behind['label']}"
     return Who(kind, label)
 
 
-def who_is(actor: Any) -> Who:
-    """Who an actor of this moment is: a user, ``System`` or an agent."""
-    identity = identify(actor)
-    user = getattr(actor, "user", actor)
-    name = (user.get_full_name() if hasattr(user, "get_full_name") else "") or identity.label
-    label = f"{identity.agent} for {name}" if identity.agent else name
-    return Who(identity.kind, label)
+def approver(entry: TransitionLog, names: Names | None = None) -> str:
+    """Who approved what an agent asked for; empty where nobody had to, or the name is redacted."""
+    given = _approval(entry)
+    label = str(given.get("label") or "")
+    return (names or {}).get(str(given.get("id") or ""), label) if label else ""
+
+
+def _approval(entry: TransitionLog) -> Mapping[str, Any]:
+    try:
+        field = entry.fields.get("approval")
+    except BodyMismatch:
+        return {}
+    value = None if field is None or field.redacted else field.value
+    return value if isinstance(value, dict) else {}
+
+
+def agent_name(key: str) -> str:
+    """An agent's key in words: “Invoice agent” for ``billing.invoice_agent`` and for ``billing.invoice``."""
+    words = key.rpartition(".")[2].replace("_", " ").strip()
+    return str(capfirst(words if words.endswith("agent") else f"{words} agent".strip()))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import forms
 
 from fsm_lifecycle.definition.member import in_words
 from fsm_lifecycle.engine.binding import HEAD, SEQUENCE, SINCE, Binding
+from fsm_lifecycle.engine.visible_log import sight
 from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.models import TransitionLog
 from fsm_lifecycle.presentation.badges import Badge, badge
@@ -29,6 +30,11 @@ KINDS: Final = {
     "deleted": "Deleted",
     "purged": "Purged",
 }
+
+#: What is recorded that soon is recorded when it happened.
+AT_THE_TIME: Final = timedelta(minutes=1)
+
+_LED: Final = {"created": "created", "adopted": "adopted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,20 @@ class Item:
     cause_url: str = ""
 
     @property
+    def recorded(self) -> datetime | None:
+        """When it was put on record, where that was not when it happened."""
+        later = abs(self.entry.recorded_at - self.at) >= AT_THE_TIME
+        return self.entry.recorded_at if later else None
+
+    @property
     def tone(self) -> str:
         """How the entry looks: as the state it led to."""
         return self.target.tone if self.target else "new"
+
+    @property
+    def led_by(self) -> str:
+        """How the record came to the state it led to, and by whom: ``moved by Ada``."""
+        return f"{_LED.get(self.entry.kind, 'moved')} by {self.who.label}"
 
     @property
     def compensating(self) -> bool:
@@ -80,13 +97,22 @@ class Item:
 
 
 class History:
-    """Turns entries of one model into items. ``url``: the address of an entry, or empty where it may not be seen."""
+    """Turns entries of one model into items.
+
+    ``viewer``: who reads them. ``url``: the address of an entry, or empty where it may not be seen.
+    """
 
     def __init__(
-        self, binding: Binding, opened: Opened, *, url: Callable[[TransitionLog], str] = lambda entry: ""
+        self,
+        binding: Binding,
+        opened: Opened,
+        viewer: Any,
+        *,
+        url: Callable[[TransitionLog], str] = lambda entry: "",
     ) -> None:
         self.binding = binding
         self.opened = opened
+        self.viewer = viewer
         self.url = url
         self._names: Names = {}
 
@@ -95,7 +121,7 @@ class History:
 
         ``before``: the record's newest entry with a snapshot that is older than these, to compare the oldest with.
         """
-        causes, self._names = causes_of(entries), names_of(entries)
+        causes, self._names = causes_of(entries, self.viewer), names_of(entries)
         changes: dict[int, tuple[Change, ...]] = {}
         last = _snapshot(before) if before is not None else None
         for entry in reversed(entries):
@@ -125,7 +151,7 @@ class History:
             facts=facts,
             changes=changes,
             notes=notes,
-            cause="" if cause is None else f"caused by {described(cause)}",
+            cause=caused_by(entry, cause),
             cause_url="" if cause is None else self.url(cause),
         )
 
@@ -145,9 +171,10 @@ class History:
             notes.append("what was said was redacted")
         event = self.binding.table.events.get(entry.event or "")
         fields: Mapping[str, Any] = getattr(event.arguments, "base_fields", {}) if event is not None else {}
-        for name, value in entry.arguments.items():
+        for name, kept in entry.arguments.items():
+            value = self.opened.inside(kept)
             label = str(getattr(fields.get(name), "label", None) or self.opened.label(name))
-            if not self.opened.shows(name):
+            if not self.opened.shows(name) or (kept and not value):
                 facts.append(Fact(label, "", hidden=True))
             elif _is_text(fields.get(name), name) and isinstance(value, str):
                 if value:
@@ -165,7 +192,7 @@ class History:
         for name, value in after.items():
             if name in own or name not in before or before[name] == value:
                 continue
-            if self.opened.shows(name):
+            if self.opened.shows_field(name):
                 texts = self.opened.text(name, before[name]), self.opened.text(name, value)
                 found.append(Change(self.opened.label(name), *texts))
             else:
@@ -176,6 +203,7 @@ class History:
 def history(
     record: Any,
     opened: Opened,
+    viewer: Any,
     *,
     limit: int = 20,
     below: int | None = None,
@@ -192,19 +220,31 @@ def history(
     if more and any(_snapshot(entry) is not None for entry in shown):
         older = record.log.with_snapshot().filter(sequence__lt=shown[-1].sequence)
         before = older.order_by("-sequence").first()
-    return History(binding, opened, url=url).items(shown, before), more
+    return History(binding, opened, viewer, url=url).items(shown, before), more
 
 
-def causes_of(entries: Iterable[TransitionLog]) -> dict[str, TransitionLog]:
-    """The entries that caused these, by their hash, in one query."""
+def led(items: Iterable[Item]) -> Item | None:
+    """Of items, newest first: the one that led to the state, not those that let the record stay there."""
+    return next((item for item in items if item.target and item.source != item.target), None)
+
+
+def causes_of(entries: Iterable[TransitionLog], viewer: Any) -> dict[str, TransitionLog]:
+    """The entries that caused these, by their hash, as far as the log shows them to the viewer."""
     wanted = {entry.cause: entry for entry in entries if entry.cause}
     if not wanted:
         return {}
     using = next(iter(wanted.values()))._state.db or "default"
-    return {
-        found.entry_hash: found
-        for found in TransitionLog.objects.using(using).filter(entry_hash__in=list(wanted))
-    }
+    causes = TransitionLog.objects.using(using).filter(entry_hash__in=list(wanted))
+    labels = set(causes.values_list("model_label", flat=True))
+    seen = sight(viewer, using, among=labels)
+    return {found.entry_hash: found for found in seen.entries(causes)}
+
+
+def caused_by(entry: TransitionLog, cause: TransitionLog | None) -> str:
+    """What led to an entry, in words: its cause, or, without one, that it is hidden."""
+    if cause is not None:
+        return f"caused by {described(cause)}"
+    return "caused by an entry that is hidden from you" if entry.cause else ""
 
 
 def what_happened(binding: Binding | None, entry: TransitionLog) -> str:

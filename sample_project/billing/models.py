@@ -36,6 +36,7 @@ class Contract(LifecycleModel):
 
     client_name = models.CharField(max_length=200)
     starts_on = models.DateField(default=timezone.localdate)
+    ends_on = models.DateField(null=True, blank=True, help_text="On this day it ends by itself.")
 
     def __str__(self) -> str:
         return f"Contract {self.pk} with {self.client_name}"
@@ -55,7 +56,7 @@ class Contract(LifecycleModel):
             description="A payment arrived. An active contract stays active.",
         )
         suspend = Event(active, to=suspended, arguments=ReasonForm)
-        end = Event(active, suspended, to=ended)
+        end = Event(active, suspended, to=ended, at="ends_on")
         decline = Event(offered, to=declined)
 
         clerk = Role(
@@ -74,6 +75,7 @@ class Contract(LifecycleModel):
         auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         retention = Retention(after=TEN_YEARS, states=[ended, declined])
+        api_fields = ["client_name", "starts_on"]
 
 
 @guard("The invoice total must be positive.")
@@ -178,6 +180,7 @@ class Invoice(LifecycleModel):
 
         snapshot = Snapshot.terminal("amount", "client_name", "paid_on")
         retention = Retention(after=TEN_YEARS, states=[paid, cancelled, refunded])
+        api_fields = ["number", "client_name", "client_email", "amount", "due_on", "paid_on", "contract"]
 
 
 @guard("Only reports over 5,000 EUR go to a director.", label="Over 5,000 EUR")
@@ -256,3 +259,4 @@ class ExpenseReport(LifecycleModel):
         auditor = Role("auditor", crud=CRUD.READ, description="Reads everything and changes nothing.")
 
         snapshot = Snapshot.terminal()
+        api_fields = ["purpose", "amount", "created_by"]

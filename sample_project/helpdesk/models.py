@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -13,12 +14,17 @@ from fsm_lifecycle.models import LifecycleModel
 from sample_project.helpdesk.forms import ReopenForm, SeriousnessForm, SolutionForm, WaitForm
 
 
+def person(actor: Any) -> Any:
+    """Who acts: the user, also behind an agent."""
+    return getattr(actor, "user", actor)
+
+
 @guard("You have this ticket in charge already.", label="Comes from somebody else")
 def is_a_handover(ticket: Ticket, firing: Firing) -> bool:
     # Only a ticket in progress is handed over; one that waits or was resolved may be taken up again by anybody.
     if firing.source != Ticket.Lifecycle.in_progress or ticket.assignee_id is None:
         return True
-    return ticket.assignee_id != getattr(firing.actor, "pk", None)
+    return ticket.assignee_id != getattr(person(firing.actor), "pk", None)
 
 
 @guard("Assign a seriousness first: development works by it.")
@@ -33,7 +39,8 @@ def has_anomaly(ticket: Ticket) -> bool:
 
 @effect("Puts down who has it in charge")
 def note_assignee(ticket: Ticket, firing: Firing) -> None:
-    ticket.assignee = firing.actor if isinstance(firing.actor, get_user_model()) else None
+    who = person(firing.actor)
+    ticket.assignee = who if isinstance(who, get_user_model()) else None
     ticket.save(update_fields=["assignee"])
 
 
@@ -217,7 +224,12 @@ class Ticket(LifecycleModel):
             guards=[has_anomaly],
             description="Development: this fault is known.",
         )
-        close = Event(resolved, to=closed, description="Ends it. The customer has had time to object.")
+        close = Event(
+            resolved,
+            to=closed,
+            after=timedelta(days=30),
+            description="Ends it. The customer has had time to object: after 30 days it ends by itself.",
+        )
         reopen = Event(
             closed,
             to=in_progress,
@@ -257,3 +269,17 @@ class Ticket(LifecycleModel):
 
         snapshot = Snapshot.terminal("customer", "product", "seriousness", "assignee", "has_anomaly")
         retention = Retention(after=timedelta(days=3653), states=[closed])
+        api_fields = [
+            "number",
+            "opened_at",
+            "customer",
+            "product",
+            "seriousness",
+            "service_level",
+            "service_type",
+            "workgroup",
+            "responsible_section",
+            "support_section",
+            "assignee",
+            "has_anomaly",
+        ]

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.urls import path
 
 from fsm_lifecycle.admin import LifecycleAdmin, LifecycleSection
+from tests.testapp.clocks import Case
 from tests.testapp.models import Bell, Document, Door, Expense, Invoice, Light, Parcel, Treaty
 from tests.testapp.offices import Claim
 
@@ -19,7 +20,7 @@ class InvoiceAdmin(LifecycleAdmin):
     fields = ["client_name", "amount"]
 
 
-for model in (Bell, Claim, Document, Door, Expense, Light, Parcel, Treaty):
+for model in (Bell, Case, Claim, Document, Door, Expense, Light, Parcel, Treaty):
     desk.register(model, LifecycleAdmin)
 desk.register(Invoice, InvoiceAdmin)
 desk.register(User, UserAdmin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from fsm_lifecycle import System
-from fsm_lifecycle.models import RefusedAttempt
+from fsm_lifecycle.models import RefusedAttempt, WebhookEndpoint
 from tests.admin.people import client_of, staff, with_role
+from tests.testapp.clocks import Case
 from tests.testapp.models import Bell, Invoice, Light
 from tests.testapp.offices import Claim
 
@@ -54,6 +58,44 @@ def test_get_says_what_will_happen_and_changes_nothing(browser: Client, invoice:
     assert (invoice.state, invoice.lifecycle_sequence) == ("sent", 2)
 
 
+def test_it_says_which_webhooks_are_told_and_names_them_to_who_looks_after_them(
+    browser: Client, invoice: Invoice, settings: Any
+) -> None:
+    settings.FSM_LIFECYCLE = {"ENCRYPTION_KEYS": ["a key for tests that is long enough to be one"]}
+    pay = ["testapp.invoice.pay"]
+    WebhookEndpoint.objects.create(url="https://a.example/", description="Billing bridge", events=pay)
+    WebhookEndpoint.objects.create(url="https://b.example/", description="Status page", events=["*.pay"])
+    unseen: dict[str, dict[str, Any]] = {
+        "switched off": {"events": pay, "active": False},
+        "of other events": {"events": ["*.send_invoice"]},
+        "of another record": {
+            "events": pay,
+            "model_label": "testapp.invoice",
+            "object_pk": str(invoice.pk + 1),
+        },
+        "of who may not see it": {"events": pay, "owner": staff("nora", is_active=False)},
+    }
+    for name, fields in unseen.items():
+        WebhookEndpoint.objects.create(url="https://c.example/", description=name, **fields)
+
+    html = browser.get(address(invoice, "pay")).content.decode()
+    assert "Two webhooks are told." in html
+    html = client_of(staff("root", is_superuser=True)).get(address(invoice, "pay")).content.decode()
+    assert "Two webhooks are told: Billing bridge, Status page." in html
+    assert "webhook" not in browser.get(address(Invoice.objects.create(amount=1), "cancel")).content.decode()
+
+
+def test_it_says_what_fires_by_itself_afterwards(browser: Client) -> None:
+    case = Case.objects.create()
+    html = client_of(staff("root", is_superuser=True)).get(address(case, "resolve")).content.decode()
+    day = date_format(timezone.localtime(timezone.now() + timedelta(days=5)), "j M Y")
+    assert f"Expire fires by itself on {day}, " in html
+    assert "unless the case leaves Resolved first." in html
+    assert (
+        "by itself" not in browser.get(address(Invoice.objects.create(amount=1), "cancel")).content.decode()
+    )
+
+
 def test_effects_are_named_with_their_time() -> None:
     fresh = Invoice.objects.create(client_name="Ada", amount=10)
     html = client_of(staff("root", is_superuser=True)).get(address(fresh, "send_invoice")).content.decode()
@@ -92,6 +134,19 @@ def test_wrong_answers_stay_on_the_page_with_their_errors(browser: Client, invoi
     assert invoice.log.count() == 2
 
 
+def test_dates_get_the_browsers_own_input(browser: Client, invoice: Invoice) -> None:
+    assert '<input type="date" name="paid_on"' in browser.get(address(invoice, "pay")).content.decode()
+
+
+def test_the_button_says_verb_and_object_once(browser: Client, invoice: Invoice) -> None:
+    case = Case.objects.create()
+    root = client_of(staff("root", is_superuser=True))
+    assert ">Pay invoice</button>" in browser.get(address(invoice, "pay")).content.decode()
+    assert ">Resolve case</button>" in root.get(address(case, "resolve")).content.decode()
+    light = Light.objects.create()
+    assert ">Switch on</button>" in root.get(address(light, "switch_on")).content.decode()
+
+
 def test_a_guard_on_the_answers_refuses_with_its_reason(browser: Client, invoice: Invoice) -> None:
     sent = {"expected_sequence": "2", "paid_on": "2200-01-01", "note": "kept words"}
     html = browser.post(address(invoice, "pay"), sent).content.decode()
@@ -125,6 +180,29 @@ def test_somebody_else_was_faster(browser: Client, invoice: Invoice) -> None:
     assert invoice.log.count() == 3
     done = browser.post(address(invoice, "pay"), {**sent, "expected_sequence": "3"})
     assert done.status_code == 302
+
+
+def test_who_let_a_record_stay_in_its_state_has_not_moved_it(browser: Client) -> None:
+    light = Light.objects.create()
+    giulia = User.objects.create_user("giulia", first_name="Giulia")
+    olga = client_of(staff("root", is_superuser=True))
+    light.fire("switch_on", actor=ACTOR)
+    light.fire("blink", actor=giulia)
+    html = olga.post(address(light, "switch_off"), {"expected_sequence": "2"}).content.decode()
+    assert "Giulia fired Blink at" in html
+    assert "moved it" not in html
+    assert "by Giulia" not in html
+    html = olga.post(address(light, "switch_off"), {"expected_sequence": "1"}).content.decode()
+    assert "test moved it to On at" in html
+    assert "moved by test" in html
+
+
+def test_an_event_that_does_not_leave_the_state_tells_of_no_move(browser: Client, invoice: Invoice) -> None:
+    html = browser.get(address(invoice, "send_invoice")).content.decode()
+    assert "Send invoice is not possible now." in html
+    assert "is-large" in html
+    for gone in ("What would happen", "becomes", "Your answers", '<span class="visually-hidden">to</span>'):
+        assert gone not in html
 
 
 def test_somebody_else_made_it_impossible(browser: Client, invoice: Invoice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -32,9 +33,20 @@ def browser() -> Client:
     return client_of(staff("root", is_superuser=True))
 
 
-def act(client: Client, listed: str, event: str, *records: Any, **sent: Any) -> Any:
+def choose(client: Client, listed: str, event: str, *records: Any) -> Any:
+    """What the list's action answers to a browser: the page that asks."""
     keys = [record.pk for record in records]
-    return client.post(reverse(listed), {"action": f"fire_{event}", ACTION_CHECKBOX_NAME: keys, **sent})
+    asks = hidden(client.get(reverse(listed)).content.decode(), "ask")
+    sent = {"action": f"fire_{event}", ACTION_CHECKBOX_NAME: keys, "ask": asks[:1]}
+    return client.post(reverse(listed), sent)
+
+
+def act(client: Client, listed: str, event: str, *records: Any) -> Any:
+    """Choose, and press the button of the page that asks."""
+    asked = choose(client, listed, event, *records).content.decode()
+    address = reverse(listed.replace("changelist", "bulk"), args=[event])
+    assert f'<form method="post" action="{address}"' in asked
+    return client.post(address, {"seen": hidden(asked, "seen")})
 
 
 def hidden(html: str, name: str) -> list[str]:
@@ -87,7 +99,47 @@ def test_a_list_costs_the_same_whatever_its_length() -> None:
 # --- one event on many ---------------------------------------------------------------------------------------
 
 
-def test_an_event_that_asks_nothing_is_fired_at_once_and_a_reload_does_nothing(browser: Client) -> None:
+def test_it_is_asked_first_and_said_how_many_will_move_and_why_others_stay(browser: Client) -> None:
+    off, other, on = (Light.objects.create(name=name) for name in ("hall", "stairs", "cellar"))
+    on.fire("switch_on", actor=ACTOR)
+    before = TransitionLog.objects.count(), RefusedAttempt.objects.count()
+    answer = choose(browser, LIGHTS, "switch_on", off, other, on)
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert "2 of 3 lights can be moved. 1 stays as it is, for the reason below." in html
+    assert "The light becomes On." in html
+    assert ">Switch on: 2 lights</button>" in html
+    reason = on.decide("switch_on", actor=ACTOR).denials[0].reason
+    assert f"<strong>{reason}</strong> · 1" in html
+    assert str(on) in html
+    assert (TransitionLog.objects.count(), RefusedAttempt.objects.count()) == before
+    assert not Light.objects.filter(pk__in=[off.pk, other.pk], state="on").exists()
+
+
+def test_a_program_that_sends_all_answers_with_the_action_is_asked_nothing(browser: Client) -> None:
+    light, invoice = Light.objects.create(), Invoice.objects.create(client_name="Ada", amount=5)
+    sent: dict[str, Any] = {"action": "fire_switch_on", ACTION_CHECKBOX_NAME: [light.pk]}
+    assert browser.post(reverse(LIGHTS), sent).status_code == 302
+    light.refresh_from_db()
+    assert light.state == "on"
+    invoice.fire("send_invoice", actor=ACTOR)
+    sent = {"action": "fire_pay", ACTION_CHECKBOX_NAME: [invoice.pk]}
+    assert "1 invoice chosen." in browser.post(reverse(INVOICES), sent).content.decode()
+    wrong = browser.post(reverse(INVOICES), {**sent, "paid_on": "soon", "note": "words"})
+    assert wrong.status_code == 200
+    assert browser.post(reverse(INVOICES), {**sent, "paid_on": "2026-11-02", "note": "a"}).status_code == 302
+    assert invoice.log.latest("sequence").arguments["paid_on"] == date(2026, 11, 2)
+
+
+def test_where_none_can_be_moved_there_is_nothing_to_send(browser: Client) -> None:
+    lights = [Light.objects.create() for _ in range(2)]
+    html = choose(browser, LIGHTS, "switch_off", *lights).content.decode()
+    assert "None of the 2 lights can be moved by Switch off." in html
+    assert 'name="seen"' not in html
+    assert "This light cannot be moved" in choose(browser, LIGHTS, "switch_off", lights[0]).content.decode()
+
+
+def test_after_the_answer_a_reload_does_nothing(browser: Client) -> None:
     off, on, broken = (Light.objects.create() for _ in range(3))
     on.fire("switch_on", actor=ACTOR)
     broken.fire("smash", actor=ACTOR)
@@ -124,9 +176,8 @@ def test_an_event_with_arguments_asks_first_and_keeps_what_was_typed(browser: Cl
     draft = Invoice.objects.create(client_name="Bo")
     for invoice in invoices:
         invoice.fire("send_invoice", actor=ACTOR)
-    html = act(browser, INVOICES, "pay", *invoices, draft).content.decode()
-    assert "3 invoices chosen." in html
-    assert "cannot be moved from there" in html
+    html = choose(browser, INVOICES, "pay", *invoices, draft).content.decode()
+    assert "2 of 3 invoices can be moved." in html
     seen = hidden(html, "seen")
     assert sorted(seen) == sorted([f"2:{one.pk}" for one in invoices] + [f"1:{draft.pk}"])
     address = reverse("desk:testapp_invoice_bulk", args=["pay"])
@@ -145,7 +196,7 @@ def test_records_that_changed_meanwhile_stay_and_can_be_tried_again_with_the_sam
     first, second = (Invoice.objects.create(client_name="Ada", amount=5) for _ in range(2))
     for invoice in (first, second):
         invoice.fire("send_invoice", actor=ACTOR)
-    seen = hidden(act(browser, INVOICES, "pay", first, second).content.decode(), "seen")
+    seen = hidden(choose(browser, INVOICES, "pay", first, second).content.decode(), "seen")
     first.fire("mark_overdue", actor=ACTOR)
     address = reverse("desk:testapp_invoice_bulk", args=["pay"])
     response: Any = browser.post(address, {"seen": seen, "paid_on": "2026-11-02", "note": "a & b"})
@@ -177,15 +228,8 @@ def test_what_may_not_be_seen_is_not_moved_and_not_named() -> None:
 
 
 @override_settings(FSM_LIFECYCLE={"ADMIN_BULK_INLINE": 2})
-def test_too_many_are_refused_whole(browser: Client) -> None:
+def test_more_than_fit_a_request_are_not_taken_from_a_page_that_asks(browser: Client) -> None:
     lights = [Light.objects.create() for _ in range(3)]
-    response = act(browser, LIGHTS, "switch_on", *lights)
-    html = browser.get(response.url if response.status_code == 302 else reverse(LIGHTS)).content.decode()
-    assert "At most 2 lights can be moved at once" in html
-    assert not Light.objects.filter(state="on").exists()
-    across = act(browser, LIGHTS, "switch_on", *lights[:1], select_across="1")
-    assert across.status_code == 302
-    assert not Light.objects.filter(state="on").exists()
     sent = {"seen": [f"1:{light.pk}" for light in lights]}
     browser.post(reverse("desk:testapp_light_bulk", args=["switch_on"]), sent)
     assert not Light.objects.filter(state="on").exists()
@@ -253,7 +297,8 @@ def test_nonsense_for_keys_is_no_record(browser: Client, key: str) -> None:
 
 def test_many_under_one_reason_are_counted_and_the_first_are_listed(browser: Client) -> None:
     lights = [Light.objects.create() for _ in range(25)]
-    response = act(browser, LIGHTS, "switch_off", *lights)
+    seen = [f"1:{light.pk}" for light in lights]
+    response: Any = browser.post(reverse("desk:testapp_light_bulk", args=["switch_off"]), {"seen": seen})
     html = browser.get(response.url).content.decode()
     assert "and 5 more; the CSV has them all" in html
     assert html.count("/desk/testapp/light/") >= 20

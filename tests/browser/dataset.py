@@ -18,6 +18,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from fsm_lifecycle import acting_as
+from fsm_lifecycle.engine import bulk_errand
+from fsm_lifecycle.models import Errand, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WorkItem
 from sample_project.demo import make_logins
 from sample_project.helpdesk.models import Ticket
 from sample_project.helpdesk.people import IMPORT, users_by_number
@@ -38,6 +40,8 @@ def make() -> dict[str, str]:
         logins = make_logins("default", PASSWORD)
         users = {login.user.get_username(): login.user for login in logins}
         make_tickets_of(users["anna"])
+        make_errands(users["sergio"], users["demo"])
+        make_webhooks()
     call_command("lifecycle_seal", once=True, stdout=StringIO())
     return {username: session_of(user) for username, user in users.items()}
 
@@ -73,6 +77,88 @@ def make_tickets_of(anna: Any) -> None:
         ("take_in_charge", {}),
     ]
     a_ticket(2436, anna, 25, told)
+
+
+def make_errands(sergio: Any, demo: Any) -> None:
+    """Long work: 1 waits for an answer, 2 is under way, 3 has ended with something of everything, 4 is a purge."""
+    rows = list(Ticket.objects.values_list("pk", "lifecycle_sequence", "state"))
+    events = Ticket._lifecycle.table.events
+    for event in ("wait", "close", "close"):
+        bulk_errand.ask(Ticket, events[event], rows, user=sergio, using="default", surface="admin")
+    began = timezone.now() - timedelta(seconds=20)
+    going: dict[str, Any] = {"status": Errand.GOING, "began_at": began}
+    Errand.objects.filter(pk=2).update(**going, done=412, total=1200)
+    keys = [str(pk) for pk, *_ in rows]
+    result = {
+        "moved": 84,
+        "refused": 9,
+        "changed": 3,
+        "named": [[key, "resolved", "closed"] for key in keys[:4]],
+        "groups": [
+            {
+                "stale": False,
+                "reason": "This ticket is Waiting. “Close” starts from Resolved.",
+                "number": 9,
+                "records": [[key, "waiting"] for key in keys[4:8]],
+            },
+            {
+                "stale": True,
+                "reason": bulk_errand.CHANGED,
+                "number": 3,
+                "records": [[keys[8], "in_progress"]],
+            },
+        ],
+    }
+    ended = {"status": Errand.DONE, "finished_at": timezone.now(), "result": result}
+    Errand.objects.filter(pk=3).update(**ended, done=96, total=96)
+    Errand.objects.create(
+        pk=4,
+        kind="purge",
+        asked_by=str(demo.pk),
+        asked_at=timezone.now(),
+        model_label="helpdesk.ticket",
+        payload={"reason": "retention"},
+        **going,
+    )
+    WorkItem.objects.create(
+        kind="effect",
+        payload={"model": "billing.invoice", "entry": "ab" * 32, "effect": "send_by_email"},
+        status=WorkItem.DEAD,
+        tries=8,
+        error_class="smtplib.SMTPServerDisconnected",
+        due_at=began,
+        created_at=began,
+        finished_at=began,
+    )
+
+
+def make_webhooks() -> None:
+    """An endpoint for what does not happen here, with a delivery whose receiver says what it should not."""
+    endpoint = WebhookEndpoint.objects.create(
+        url="https://status.example.org/in", description="Status page", events=["billing.contract.*"]
+    )
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(
+        failures=5, paused_until=timezone.now() + timedelta(days=1)
+    )
+    delivery = WebhookDelivery.objects.create(
+        endpoint=endpoint,
+        type="billing.contract.sign",
+        model_label="billing.contract",
+        object_pk="1",
+        sequence=2,
+        entry_hash="cd" * 32,
+        attempt=2,
+        due_at=timezone.now() + timedelta(days=1),
+    )
+    for number, answer in ((1, {"status": 503}), (2, {"error_class": "DeadlineExceeded"})):
+        WebhookAttempt.objects.create(
+            delivery=delivery,
+            number=number,
+            elapsed=0.12,
+            response_head="<h1>503</h1><script>alert('hostile')</script>",
+            attempted_at=timezone.now(),
+            **answer,
+        )
 
 
 def a_ticket(number: int, by: Any, days_ago: int, told: Iterable[Told]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -74,6 +75,8 @@ def environment(folder: Path, database: Path) -> dict[str, str]:
         "SAMPLE_DB": "sqlite",
         "SAMPLE_DB_NAME": str(database),
         "SAMPLE_LEDGER": str(folder),
+        # Nothing works beside a test but what it asks for: `Site.work`.
+        "SAMPLE_DISPATCH": "command",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
@@ -82,15 +85,26 @@ def environment(folder: Path, database: Path) -> dict[str, str]:
 class Site:
     """The sample project, answering."""
 
-    def __init__(self, made: Prepared, database: Path, port: int) -> None:
+    def __init__(self, made: Prepared, database: Path, port: int, variables: dict[str, str]) -> None:
         self.made = made
         self.database = database
+        self.variables = variables
         self.url = f"http://127.0.0.1:{port}"
 
     def put_back(self) -> None:
-        """Undo whatever the last test did."""
+        """Undo whatever the last test did: in the database, and in the ledger's folder beside it."""
+        ledger = Path(self.variables["SAMPLE_LEDGER"])
+        shutil.rmtree(ledger, ignore_errors=True)
+        ledger.mkdir()
+        for key in self.made.folder.glob("ledger.key*"):
+            shutil.copy(key, ledger)
+        shutil.copytree(self.made.folder / "checkpoints", ledger / "checkpoints")
         with closing(sqlite3.connect(self.made.database)) as kept, closing(self.connect()) as served:
             kept.backup(served)
+
+    def work(self) -> None:
+        """Do all background work that is due, in a process of its own."""
+        manage(self.variables, "lifecycle_work", "--once")
 
     def connect(self) -> sqlite3.Connection:
         """The database beside the server; for looking and for what only time can do."""
@@ -124,9 +138,11 @@ def serving(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    site = Site(made, folder / "served.sqlite3", port)
+    database = folder / "served.sqlite3"
+    # A ledger of its own: checkpoints of one copy of the database would look like a fork to another.
+    variables = {**environment(folder / "ledger", database), **(also or {})}
+    site = Site(made, database, port, variables)
     site.put_back()
-    variables = {**environment(made.folder, site.database), **(also or {})}
     if migrate:
         manage(variables, "migrate", "--verbosity=0")
     said = folder / "server.log"

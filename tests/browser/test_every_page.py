@@ -30,6 +30,9 @@ PAGES: dict[str, tuple[str, Callable[[Site], str]]] = {
     "event with answers": ("anna", ticket(2436, "event/resolve/")),
     "event that is denied": ("tomas", ticket(1201, "event/close/")),
     "event that reaches outside": ("clara", lambda site: "/admin/billing/invoice/1/event/send_invoice/"),
+    "list of invoices": ("clara", lambda site: "/admin/billing/invoice/"),
+    "invoice": ("clara", lambda site: "/admin/billing/invoice/1/change/"),
+    "history of an invoice": ("clara", lambda site: "/admin/billing/invoice/1/history/"),
     "dashboard": ("demo", section()),
     "lifecycle": ("demo", section("helpdesk.ticket/")),
     "lifecycle with branches": ("audrey", section("billing.expensereport/")),
@@ -41,6 +44,10 @@ PAGES: dict[str, tuple[str, Callable[[Site], str]]] = {
     "access events": ("sergio", section("roles/events/")),
     "delegation": ("sergio", section("roles/delegate/")),
     "refusals": ("demo", section("refusals/")),
+    "agents": ("anna", section("agents/")),
+    "explorer": ("anna", section("helpdesk.ticket/agent/?tool=resolve_ticket")),
+    "explorer of two lifecycles": ("demo", section("billing.contract/agent/")),
+    "chat": ("anna", section("helpdesk.ticket/agent/chat/")),
     "ledger": ("audrey", section("ledger/")),
     "redacting an entry": ("demo", section("ledger/redact/entry/")),
     "redacting a person": ("demo", section("ledger/redact/person/")),
@@ -48,6 +55,17 @@ PAGES: dict[str, tuple[str, Callable[[Site], str]]] = {
     "legal hold": ("demo", section("retention/hold/")),
     "purged": ("demo", section("retention/purged/")),
     "settings": ("audrey", section("settings/")),
+    "purge in the background": ("demo", section("retention/purging/4/")),
+    "work": ("demo", section("work/")),
+    "work to be dropped": ("demo", section("work/?drop=1")),
+    "many, asked": ("sergio", lambda site: "/admin/helpdesk/ticket/_errand/1/"),
+    "many, under way": ("sergio", lambda site: "/admin/helpdesk/ticket/_errand/2/"),
+    "many, result": ("sergio", lambda site: "/admin/helpdesk/ticket/_errand/3/"),
+    "webhooks": ("demo", section("webhooks/")),
+    "webhook endpoint": ("demo", section("webhooks/1/?ask=rotate")),
+    "webhook delivery": ("demo", section("webhooks/1/deliveries/1/")),
+    "adding a webhook endpoint": ("demo", section("webhooks/add/")),
+    "changing a webhook endpoint": ("demo", section("webhooks/1/edit/")),
     "purge": ("demo", section("retention/purge/helpdesk.ticket/")),
 }
 
@@ -71,3 +89,15 @@ def assert_open(windows: Windows, page: Page) -> None:
         for scheme in ("light", "dark"):
             found += [f"{width} {finding}" for finding in windows.findings(page, scheme=scheme)]
     assert not found, "\n".join(found)
+
+
+def test_what_is_wrong_has_a_red_border_and_the_present_tab_is_in_sight(windows: Windows, site: Site) -> None:
+    page = windows.open("demo", width=PHONE)
+    page.goto("/admin/lifecycle/retention/hold/")
+    place = page.locator("[aria-current=page]").first.bounding_box()
+    assert place is not None
+    assert place["x"] + place["width"] <= PHONE
+    page.get_by_role("button", name="Place hold").click()
+    border = "input => getComputedStyle(input).borderColor"
+    wrong, error = page.locator("#id_reason"), page.locator(".lc-field-error").last
+    assert wrong.evaluate(border) == error.evaluate("error => getComputedStyle(error).color")

@@ -79,6 +79,7 @@ def test_everything_works_without_javascript(windows: Windows, site: Site) -> No
     row.get_by_role("checkbox").check()
     page.locator("select[name=action]").select_option("fire_close")
     page.locator("button[name=index]").click()
+    page.get_by_role("button", name="Close: 1 ticket").click()
     expect(page.get_by_text("1 of 1 tickets is Closed.")).to_be_visible()
 
     page.goto("/admin/lifecycle/roles/")

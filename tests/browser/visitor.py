@@ -13,8 +13,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 from tests.browser.site import Site
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-# A document that is refused (403, 409) is a page like another; Chromium complains about its status as well.
-STATUS_OF_A_DOCUMENT = "Failed to load resource"
+#: How messages begin that are no fault of a page.
+NO_TROUBLE = (
+    "Failed to load resource",  # a document that is refused (403, 409) is a page like another
+    "Autofocus processing was blocked",  # a test typed into a field before the page put the cursor there
+)
 DESKTOP, PHONE = 1280, 390
 
 
@@ -79,7 +82,7 @@ class Windows:
             context.close()
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith(STATUS_OF_A_DOCUMENT):
+        if not message.text.startswith(NO_TROUBLE):
             self.trouble.append(f"console: {message.text} ({message.location.get('url')})")
 
     def _answered(self, response: Response) -> None:

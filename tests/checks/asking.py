@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from django.apps import apps
 from django.core.checks import CheckMessage
 from django.db import models
 
@@ -21,7 +22,9 @@ from tests.definition.declaring import declare, lifecycle
 
 def messages(*found: type[models.Model]) -> list[CheckMessage]:
     """What the checks say where these are all the models there are."""
-    with mock.patch.object(checks, "apps", SimpleNamespace(get_models=lambda: found)):
+    with mock.patch.object(
+        checks, "apps", SimpleNamespace(get_models=lambda: found, is_installed=apps.is_installed)
+    ):
         return checks.check_lifecycles()
 
 

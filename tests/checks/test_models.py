@@ -13,6 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import models
 from django.test.utils import isolate_apps
+from guardian.models.models import UserObjectPermissionBase
 
 from fsm_lifecycle import Event, Snapshot, State
 from fsm_lifecycle.checks import lifecycles as checks
@@ -72,6 +73,25 @@ def a_child_that_stores_in_its_own_table() -> Model:
         Document.Lifecycle, edit=Event("draft", to="draft", arguments=NoteForm, stores=["note"])
     )
     return declare(refined, Document, name="Letter", note=models.CharField(max_length=9))
+
+
+class _DatabaseOnDelete:
+    """What `on_delete` is there, from Django 6.1 on."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __call__(self, collector: Any, field: Any, sub_objs: Any, using: Any) -> None: ...
+
+
+DB_CASCADE = getattr(models, "DB_CASCADE", _DatabaseOnDelete("CASCADE"))
+DB_SET_NULL = getattr(models, "DB_SET_NULL", _DatabaseOnDelete("SET NULL"))
+
+
+def a_child_that_begins_elsewhere(**meta: Any) -> Model:
+    parent: Any = sound(name="Parent")
+    other = {"idea": State("idea", initial=True), "a": State("a"), "write": Event("idea", to="a")}
+    return declare(lifecycle(parent.Lifecycle, **other), parent, meta=meta)
 
 
 DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
@@ -148,6 +168,13 @@ DEFECTS: dict[str, tuple[str, Callable[[], Model], str]] = {
         lambda: declare(lifecycle(Invoice.Lifecycle, label="x.y"), Invoice, meta={"proxy": True}),
         "testapp.invoice",
     ),
+    "a child with a table, and a beginning, of its own": ("E103", a_child_that_begins_elsewhere, "Parent"),
+    "a proxy with a beginning of its own": ("E103", lambda: a_child_that_begins_elsewhere(proxy=True), "“a”"),
+    "records that the database removes by itself": (
+        "E104",
+        lambda: sound(owner=models.ForeignKey(User, DB_CASCADE, related_name="+")),
+        "Thing.owner has on_delete=DB_CASCADE",
+    ),
     "a long label": ("E039", lambda: thing(label="x" * 101), "xxx"),
 }
 
@@ -180,6 +207,9 @@ SOUND: dict[str, Callable[[], Model]] = {
         lifecycle(**sound_members(), snapshot=Snapshot.every("invoice", "invoice_id")),
         invoice=models.ForeignKey(Invoice, models.CASCADE, related_name="+"),
     ),
+    "a foreign key that the database sets to nothing": lambda: sound(
+        owner=models.ForeignKey(User, DB_SET_NULL, null=True, related_name="+")
+    ),
     "an event name of 95 characters": lambda: thing(**{"x" * 95: Event("a", to="b")}),
 }
 
@@ -187,6 +217,36 @@ SOUND: dict[str, Callable[[], Model]] = {
 @pytest.mark.parametrize("make", SOUND.values(), ids=SOUND)
 def test_a_sound_model_has_no_defect(make: Callable[[], Model]) -> None:
     assert messages(make()) == []
+
+
+def test_a_cascade_of_the_database_is_told_of_the_parent_alone() -> None:
+    parent = sound(name="Parent", owner=models.ForeignKey(User, DB_CASCADE, related_name="+"))
+    child = declare(None, parent, name="Child")
+    proxy = declare(None, parent, name="Proxy", meta={"proxy": True})
+    assert [message.obj for message in messages(parent, child, proxy)] == [parent]
+
+
+def test_grants_that_the_database_removes_by_itself_are_found() -> None:
+    with isolate_apps("tests.testapp"):
+
+        class Right(UserObjectPermissionBase):
+            content_object = models.ForeignKey(Invoice, DB_CASCADE, related_name="+")
+            permission = models.ForeignKey("auth.Permission", models.CASCADE, related_name="+")
+            user = models.ForeignKey(User, models.CASCADE, related_name="+")
+
+            class Meta:
+                app_label = "testapp"
+
+        class Note(models.Model):
+            invoice = models.ForeignKey(Invoice, DB_CASCADE, related_name="+")
+
+            class Meta:
+                app_label = "testapp"
+
+    (message,) = messages(Right, Note)
+    assert message.id == "fsm_lifecycle.E104"
+    assert "Right.content_object has on_delete=DB_CASCADE" in message.msg
+    assert message.obj is Right
 
 
 # --- names that are taken ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from fsm_lifecycle import conf
 from fsm_lifecycle.access import LifecycleBackend
 from fsm_lifecycle.checks import project as checks
+from fsm_lifecycle.dispatch.celery import SOFT_TIME_LIMIT
 from tests.checks.asking import ids
 from tests.testapp.models import Light
 
@@ -210,7 +211,14 @@ def test_days_that_are_left_out_keep_their_default(settings: Any) -> None:
     settings.FSM_LIFECYCLE = {"RETENTION_DAYS": {"refusals": None, "runs": 0.5}}
     assert checks.check_project() == []
     kept = {kind: conf.retention_days(kind) for kind in conf.RETENTION_DAYS}
-    assert kept == {"refusals": None, "deliveries": 30, "attempts": 30, "runs": 0.5, "idempotency": 1}
+    assert kept == {
+        "refusals": None,
+        "deliveries": 30,
+        "attempts": 30,
+        "runs": 0.5,
+        "idempotency": 1,
+        "work": 30,
+    }
 
 
 def test_a_depth_is_read_when_it_is_asked_for(settings: Any) -> None:
@@ -231,3 +239,36 @@ def test_several_defects_are_all_named(settings: Any) -> None:
     settings.MIDDLEWARE = []
     settings.FSM_LIFECYCLE = {"X": 1, "MAX_CAUSE_DEPTH": 0}
     assert ids(checks.check_project()) == ["E050", "E056", "W051", "W055"]
+
+
+@pytest.mark.parametrize("mode", ["threads", "Celery", 1, ["thread"]])
+def test_a_mode_of_dispatch_that_there_is_none_of_is_an_error(settings: Any, mode: Any) -> None:
+    settings.FSM_LIFECYCLE = {"DISPATCH": mode}
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E068", Error)
+    assert repr(mode) in message.msg
+    assert "thread" in str(message.hint)
+
+
+@pytest.mark.parametrize("lease", [0, -1, 1201, True, "60"])
+def test_a_lease_that_is_no_useful_time_is_an_error(settings: Any, lease: Any) -> None:
+    settings.FSM_LIFECYCLE = {"LEASE_SECONDS": lease}
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.E069", Error)
+    assert repr(lease) in message.msg
+
+
+def test_the_longest_lease_ends_before_the_tasks_of_celery_do(settings: Any) -> None:
+    settings.FSM_LIFECYCLE = {"LEASE_SECONDS": 1200}
+    assert checks.check_project() == []
+    assert SOFT_TIME_LIMIT > 1200
+
+
+def test_celery_without_an_app_is_a_warning(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.FSM_LIFECYCLE = {"DISPATCH": "celery"}
+    monkeypatch.setattr(checks, "current_app", SimpleNamespace(main="default"))
+    message = only()
+    assert (message.id, type(message)) == ("fsm_lifecycle.W105", Warning)
+    assert "__init__" in str(message.hint)
+    monkeypatch.setattr(checks, "current_app", SimpleNamespace(main="shop"))
+    assert checks.check_project() == []

@@ -14,11 +14,31 @@ from django import forms
 from django.apps import apps
 from django.core.checks import run_checks
 
-from fsm_lifecycle import ANY, Branch, Event, Retention, Snapshot, State, fires, guard, on_commit
-from fsm_lifecycle.checks import ledger, lifecycles, project
-from fsm_lifecycle.definition import defects
+from fsm_lifecycle import (
+    ANY,
+    Branch,
+    BusinessHours,
+    Event,
+    Retention,
+    Snapshot,
+    State,
+    fires,
+    guard,
+    on_commit,
+)
+from fsm_lifecycle.checks import agents, api, ledger, lifecycles, mcp, project
+from fsm_lifecycle.definition import api_fields, defects, timed_defects
 from fsm_lifecycle.models import LifecycleModel
-from tests.checks import test_ledger, test_models, test_parts_to_come, test_project, test_tables
+from tests.checks import (
+    test_agents,
+    test_api,
+    test_ledger,
+    test_mcp,
+    test_models,
+    test_project,
+    test_tables,
+    test_timed,
+)
 from tests.checks.asking import ids, messages, sound_members, thing
 from tests.definition.declaring import declare, lifecycle
 from tests.testapp.models import Invoice
@@ -31,6 +51,10 @@ a, b, c = State("a", initial=True), State("b"), State("c", terminal=True)
 
 class Form(forms.Form):
     day = forms.DateField()
+
+
+class Remark(forms.Form):
+    remark = forms.CharField(required=False)
 
 
 @guard("No.")
@@ -55,6 +79,10 @@ SOUND: dict[str, Callable[[], Model]] = {
     "one guard in a guard list and in a branch": lambda: more(to=Branch((ask, b), otherwise=c), guards=[ask]),
     "effects of every kind": lambda: more(effects=[act, on_commit(act), fires(lambda record: None, "x")]),
     "a form": lambda: more(arguments=Form),
+    "an event that fires by itself": lambda: more(after=timedelta(days=1)),
+    "an event at a time of the record": lambda: more(at="state_since"),
+    "one with a form that nobody has to fill in": lambda: more(after=timedelta(days=1), arguments=Remark),
+    "business hours": lambda: more(after=timedelta(days=1), guards=[BusinessHours("Asia/Singapore")]),
     "a snapshot": lambda: thing(snapshot=Snapshot.terminal("state")),
     "a label": lambda: thing(label="old.name"),
     "a retention": lambda: thing(retention=Retention(after=timedelta(days=3650), states=[c])),
@@ -90,12 +118,21 @@ def test_two_defects_are_both_named() -> None:
 
 def test_every_check_in_the_source_is_tried() -> None:
     written, tried = set(), set()
-    for module in (defects, lifecycles, project, ledger):
+    for module in (agents, api, api_fields, defects, ledger, lifecycles, mcp, project, timed_defects):
         written |= _ids_in(module)
-    for module in (test_ledger, test_models, test_parts_to_come, test_project, test_tables):
+    for module in (
+        test_agents,
+        test_api,
+        test_ledger,
+        test_mcp,
+        test_models,
+        test_project,
+        test_tables,
+        test_timed,
+    ):
         tried |= _ids_in(module)
     assert written == tried
 
 
 def _ids_in(module: ModuleType) -> set[str]:
-    return set(re.findall(r'"(?:fsm_lifecycle\.)?([EW]0\d\d)"', inspect.getsource(module)))
+    return set(re.findall(r'"(?:fsm_lifecycle\.)?([EW]\d{3})"', inspect.getsource(module)))

@@ -34,7 +34,7 @@ Outcomes = dict[Any, str]
 def also_while_on() -> Iterator[None]:
     """Inside, lights may be purged that can still be fired."""
     retention = Retention(after=timedelta(days=365), states=["on", "broken"])
-    with patch.object(Light.lifecycle, "options", {"retention": retention}):
+    with patch.dict(vars(Light.lifecycle), options={"retention": retention}):
         yield
 
 

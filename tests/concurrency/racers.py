@@ -97,8 +97,11 @@ def _alone(place: Place, task: Callable[..., Any], args: tuple[Any, ...], **kwar
 def join(database: str) -> None:
     """Set Django up in this process and point it at the test's database."""
     importlib.import_module("tests.concurrency.ready")
+    from django.conf import settings
     from django.db import connection
 
+    # Nobody works here but the tasks: in this process nothing tells the thread that it is a test run.
+    settings.FSM_LIFECYCLE = {**getattr(settings, "FSM_LIFECYCLE", {}), "DISPATCH": "command"}
     connection.settings_dict["NAME"] = database
     if connection.vendor == "postgresql":
         # Who sees which row when is the same without waiting for the disk, and the races are tighter.

@@ -46,7 +46,11 @@ def text(walk: Any, name: str, status: int = 200) -> str:
     return found
 
 
-@pytest.mark.parametrize("name", ["list", "draft", "event", "history", "many", "section", "log", "result"])
+PAGES = ["list", "draft", "event", "history", "many", "section", "log", "result"]
+FAR = ["work", "webhooks", "webhook", "adding", "asked", "going", "done"]
+
+
+@pytest.mark.parametrize("name", [*PAGES, *FAR])
 def test_every_page_has_the_lifecycle_styles_and_after_them_those_for_unfold(walk: Any, name: str) -> None:
     styles = re.findall(r'<link[^>]*href="/static/([^"]+\.css)"', text(walk, name))
     ours = [one for one in styles if one.startswith("fsm_lifecycle/")]
@@ -96,7 +100,7 @@ def test_an_event_on_many_asks_and_says_what_became_of_each(walk: Any) -> None:
 def test_the_history_is_the_lifecycles_with_djangos_below(walk: Any) -> None:
     html = text(walk, "history")
     assert 'class="lc-timeline"' in html
-    assert "doesn’t have a change history" in html
+    assert "None was made on this site." in html
 
 
 def test_the_section_has_its_tabs_and_its_place_in_the_sidebar(walk: Any) -> None:
@@ -192,3 +196,11 @@ def test_without_unfold_the_import_says_what_to_install() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "pip install django-unfold" in done.stderr
+
+
+def test_many_records_go_in_the_background(walk: Any) -> None:
+    assert "in the background" in text(walk, "asked")
+    going = text(walk, "going")
+    assert "data-lifecycle-going" in going
+    assert "fsm_lifecycle/progress.js" in going
+    assert "of 5 invoices" in text(walk, "done")

@@ -3,6 +3,7 @@
 from tests.settings import *  # noqa: F403
 
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+FSM_LIFECYCLE = {"ENCRYPTION_KEYS": ["a key for tests that is long enough to be one"], "DISPATCH": "command"}
 ROOT_URLCONF = "tests.contrib.unfold_desk"
 INSTALLED_APPS = [
     "fsm_lifecycle.contrib.unfold",

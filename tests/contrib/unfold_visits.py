@@ -24,7 +24,12 @@ def main() -> dict[str, Any]:
     call_command("migrate", run_syncdb=True, verbosity=0)
     call_command("check", stdout=sys.stderr)
 
+    from django.conf import settings
+    from django.test import override_settings
+
     from fsm_lifecycle import System
+    from fsm_lifecycle.dispatch import work_off
+    from fsm_lifecycle.models import WebhookEndpoint
     from tests.admin.people import client_of, staff, with_role
     from tests.testapp.models import Invoice
     from tests.testapp.offices import Claim
@@ -43,6 +48,7 @@ def main() -> dict[str, Any]:
         return {"status": answer.status_code, "text": answer.content.decode(), "location": place}
 
     invoices = "/admin/testapp/invoice/"
+    endpoint = WebhookEndpoint.objects.create(url="https://example.com/hooks", events=["testapp.door.*"])
     seen = [f"{one.lifecycle_sequence}:{one.pk}" for one in (draft, sent)]
     pages = {
         "index": visit(root, "/admin/"),
@@ -54,6 +60,10 @@ def main() -> dict[str, Any]:
         "many": visit(root, invoices, {"action": "fire_pay", "_selected_action": [draft.pk, sent.pk]}),
         "section": visit(root, "/admin/lifecycle/"),
         "log": visit(root, "/admin/lifecycle/log/"),
+        "work": visit(root, "/admin/lifecycle/work/"),
+        "webhooks": visit(root, "/admin/lifecycle/webhooks/"),
+        "webhook": visit(root, f"/admin/lifecycle/webhooks/{endpoint.pk}/"),
+        "adding": visit(root, "/admin/lifecycle/webhooks/add/"),
         "owner": visit(owner, f"/admin/testapp/claim/{claim.pk}/change/"),
         "auditor": visit(auditor, f"/admin/testapp/claim/{claim.pk}/change/"),
         "stale": visit(
@@ -67,6 +77,17 @@ def main() -> dict[str, Any]:
         "bulk": visit(root, f"{invoices}_event/cancel/", {"seen": seen}),
     }
     pages["result"] = visit(root, pages["bulk"]["location"])
+    for _ in range(3):
+        Invoice.objects.create(client_name="Bo", amount=7)
+    every = list(Invoice.objects.values_list("pk", flat=True))
+    few = {**getattr(settings, "FSM_LIFECYCLE", {}), "ADMIN_BULK_INLINE": 2}
+    with override_settings(FSM_LIFECYCLE=few):
+        far = visit(root, invoices, {"action": "fire_cancel", "_selected_action": every})
+    pages["asked"] = visit(root, far["location"])
+    visit(root, far["location"], {})
+    pages["going"] = visit(root, far["location"])
+    work_off("default", alone=True)
+    pages["done"] = visit(root, far["location"])
     return {"pages": pages, "group": group(), "state": Invoice.objects.get(pk=sent.pk).state}
 
 

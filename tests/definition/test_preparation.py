@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, models
+from django.db.migrations.state import ModelState
 
 from fsm_lifecycle import State, registry
 from fsm_lifecycle.exceptions import DirectStateChange
@@ -78,6 +79,31 @@ def test_an_index_of_the_host_may_name_the_state() -> None:
     mine = models.Index(fields=["code", "state"], name="mine")
     model = host(indexes=[mine])
     assert [m.id for m in model.check() if m.id and m.id.startswith("models.")] == []
+
+
+def test_an_index_of_the_host_may_name_the_state_and_leave_its_own_name_to_django() -> None:
+    model = host(indexes=[models.Index(fields=["state", "-code"])])
+    assert [index.fields for index in model._meta.indexes] == [["state", "-code"], ["state", "state_since"]]
+    written = ModelState.from_model(model).options["indexes"]
+    assert len({index.name for index in written}) == 2
+    assert [m.id for m in model.check() if m.id and m.id.startswith("models.")] == []
+
+
+def test_an_unnamed_index_of_an_abstract_base_may_name_the_state() -> None:
+    class Base(LifecycleModel):
+        class Meta:
+            abstract = True
+            app_label = "testapp"
+            indexes = (models.Index(fields=["state"]),)
+
+    for name in ("First", "Second"):
+        model = declare(lifecycle(**sound_members()), Base, name=name, meta={"indexes": Base.Meta.indexes})
+        assert [index.fields for index in model._meta.indexes] == [["state"], ["state", "state_since"]]
+
+
+def test_an_index_that_the_host_declares_just_as_ours_is_there_once() -> None:
+    model = host(indexes=[models.Index(fields=["state", "state_since"])])
+    assert [index.fields for index in model._meta.indexes] == [["state", "state_since"]]
 
 
 def test_an_ordering_of_the_host_may_name_the_state() -> None:

@@ -1,5 +1,6 @@
 """The compiled table: what can be asked of `Model.lifecycle`."""
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -207,3 +208,27 @@ DEFECTIVE = {
 @pytest.mark.parametrize("declaration", DEFECTIVE.values(), ids=DEFECTIVE)
 def test_a_defect_that_a_check_can_name_does_not_stop_the_class(declaration: type) -> None:
     assert declare(declaration).lifecycle.declaration is declaration
+
+
+# --- frozen ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["initial", "states", "options", "transitions", "fingerprint", "anything"])
+def test_nothing_can_be_assigned(name: str) -> None:
+    made = table(a=State("a", initial=True, terminal=True))
+    before = made.fingerprint
+    with pytest.raises(AttributeError, match=f"The table is frozen: '{name}' cannot be assigned"):
+        setattr(made, name, "x")
+    assert made.fingerprint == before
+
+
+def test_nothing_can_be_deleted() -> None:
+    made = table(a=State("a", initial=True, terminal=True))
+    with pytest.raises(AttributeError, match="'initial' cannot be deleted"):
+        del made.initial
+    assert made.initial == "a"
+
+
+def test_copies_are_the_table_itself() -> None:
+    assert copy.copy(Invoice.lifecycle) is Invoice.lifecycle
+    assert copy.deepcopy([Invoice.lifecycle])[0] is Invoice.lifecycle

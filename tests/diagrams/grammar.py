@@ -17,10 +17,12 @@ _MERMAID = {
     "head": re.compile(r"stateDiagram-v2"),
     "open": re.compile(rf'state "{_LABEL}" as (?P<id>m\d+) \{{', re.VERBOSE | re.IGNORECASE),
     "close": re.compile(r"\}"),
-    "state": re.compile(rf'state\ "{_LABEL}"\ as\ (?P<id>[ms\d]+)', re.VERBOSE),
+    "state": re.compile(rf'state\ "{_LABEL}"\ as\ (?P<id>[msx\d]+)', re.VERBOSE),
     "initial": re.compile(r"\[\*\] --> (?P<id>[ms\d]+)"),
     "final": re.compile(r"(?P<id>[ms\d]+) --> \[\*\]"),
-    "row": re.compile(rf"(?P<a>[ms\d]+)\ -->\ (?P<b>[ms\d]+)\ :\ {_LABEL}", re.VERBOSE),
+    "row": re.compile(rf"(?P<a>[msx\d]+)\ -->\ (?P<b>[msx\d]+)\ :\ {_LABEL}", re.VERBOSE),
+    "style": re.compile(r"classDef [a-z]+ stroke-dasharray: \d+ \d+"),
+    "styled": re.compile(r"class x\d+(,x\d+)* [a-z]+"),
 }
 _MERMAID["open"] = re.compile(rf'state\ "{_LABEL}"\ as\ (?P<id>m\d+)\ \{{', re.VERBOSE)
 
@@ -65,6 +67,7 @@ def read_mermaid(text: str) -> Read:
             found.final.append(match["id"])
         elif kind == "open":
             found.groups.append(_decoded(match["label"]))
+            found.states[match["id"]] = _decoded(match["label"])
     return found
 
 

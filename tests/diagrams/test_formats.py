@@ -2,14 +2,15 @@
 
 import pytest
 
+from fsm_lifecycle import Event, State, fires
 from fsm_lifecycle.definition import Table
 from fsm_lifecycle.diagrams import dot, mermaid, svg
-from tests.testapp.models import Door, Invoice
+from tests.testapp.models import Contract, Door, Invoice, Order
 
 from .cases import cases, drawn
 from .grammar import read_dot, read_mermaid
 from .lifecycles import TABLES
-from .rendering import classed, parsed, word
+from .rendering import SVG, classed, number, parsed, size, texts, word
 
 pytestmark = pytest.mark.pure
 
@@ -100,6 +101,59 @@ def test_several_models_share_one_document() -> None:
     assert in_mermaid.groups == in_dot.groups == ["Invoice", "Door"]
     both = sorted(rows_of(Invoice.lifecycle) + rows_of(Door.lifecycle))
     assert sorted(in_mermaid.labelled()) == sorted(in_dot.labelled()) == both
+
+
+def joined(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The rows that join two records."""
+    return [row for row in rows if " fires " in row[1]]
+
+
+def test_a_firing_on_another_record_is_drawn_to_it() -> None:
+    wanted = [("Placed", "Place fires Activate", "Contract"), ("Done", "Finish fires End", "Contract")]
+    assert joined(read_mermaid(mermaid(Order)).labelled()) == wanted
+    assert joined(read_dot(dot(Order)).labelled()) == wanted
+    assert dot(Order).count('style="dashed"') == 3  # the other record, and two edges
+    assert "class x0 elsewhere" in mermaid(Order)
+
+
+def test_where_both_are_drawn_the_firing_joins_them() -> None:
+    wanted = [("Placed", "Place fires Activate", "Active"), ("Done", "Finish fires End", "Ended")]
+    assert joined(read_dot(dot(Order, Contract)).labelled()) == wanted
+    assert joined(read_mermaid(mermaid(Contract, Order)).labelled()) == [
+        ("Order", "Place fires Activate", "Contract"),
+        ("Order", "Finish fires End", "Contract"),
+    ]
+
+
+def test_a_firing_on_what_is_not_named_is_drawn_as_another_record() -> None:
+    class Lifecycle:
+        a = State("a", initial=True)
+        b = State("b")
+        go = Event(a, to=b, effects=[fires(lambda record: None, "wake_up")])
+        back = Event(b, to=a, effects=[fires(lambda record: None, "sleep", model="no.SuchModel")])
+
+    table = Table(Lifecycle)
+    for read in (read_dot(dot(table)), read_mermaid(mermaid(table))):
+        assert joined(read.labelled()) == [
+            ("B", "Go fires Wake up", "another record"),
+            ("A", "Back fires Sleep", "SuchModel"),
+        ]
+
+
+def test_an_svg_marks_the_event_and_says_what_it_fires() -> None:
+    for options in ({}, {"narrow": True}, {"standalone": True}, {"direction": "TD"}):
+        root = parsed(svg(Order, **options))
+        said = " ".join(" ".join(texts(root)).split())
+        assert "Place ↗" in said
+        assert "↗ Place also fires “Activate” on Contract" in said
+        assert "↗ Finish also fires “End” on Contract" in said
+        wide, high = size(root)
+        for text in root.iter(f"{SVG}text"):
+            assert number(text, "y") <= high
+            assert number(text, "x") + float(text.get("textLength", "0")) / 2 <= wide
+    assert "Place also fires “Activate” on Contract." in svg(Order)
+    assert "↗" not in svg(Contract)
+    assert "↗" not in svg(Order, current="open")
 
 
 def test_the_readers_are_strict() -> None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from fsm_lifecycle import DirectStateChange, acting_as
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR, statements
+from tests.testapp.gates import Numbered
 from tests.testapp.models import Door, Invoice, Light, Parcel
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.django_db
         lambda n: Door(code=f"d{n}"),
         lambda n: Parcel(),
         lambda n: Light(pk=n + 500),
+        lambda n: Numbered(),
+        lambda n: Numbered(pk=n + 500) if n % 2 else Numbered(name=str(n)),
     ],
 )
 def test_every_record_gets_its_first_entry(make: Any) -> None:

@@ -1,10 +1,12 @@
 """Firing on many records: each is decided for itself, together they cost little."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 
 from fsm_lifecycle import ActorRequired, BulkResult, UnknownEvent
 from fsm_lifecycle.models import TransitionLog
@@ -257,3 +259,34 @@ def test_a_batch_costs_a_fixed_number_of_statements() -> None:
         return len(sent)
 
     assert count(40) == count(10) <= 5
+
+
+@pytest.fixture
+def one_at_a_time(transactional_db: None) -> Iterator[None]:
+    """The database takes one light that is on, and no more."""
+    if connection.vendor == "mysql":
+        pytest.skip("no partial indexes")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE UNIQUE INDEX one_light_is_on ON testapp_light (state) WHERE state = 'on'")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX one_light_is_on")
+
+
+def test_what_the_database_refuses_stays_and_holds_back_no_other(one_at_a_time: None) -> None:
+    first, second = lights(2)
+    result = Light.objects.all().fire("switch_on", actor=ACTOR)
+    assert [(one.pk, one.ok, [d.code for d in one.denials]) for one in result.results] == [
+        (first.pk, True, []),
+        (second.pk, False, ["effect_failed"]),
+    ]
+    assert "The database refused" in result.results[1].denials[0].reason
+    assert [light.state for light in Light.objects.order_by("pk")] == ["on", "off"]
+    assert all(light.replay().whole for light in Light.objects.all())
+
+
+def test_all_or_nothing_is_nothing_where_the_database_refuses_one(one_at_a_time: None) -> None:
+    lights(2)
+    result = Light.objects.all().fire("switch_on", actor=ACTOR, all_or_nothing=True)
+    assert (result.succeeded, result.failed) == (0, 1)
+    assert set(Light.objects.values_list("state", flat=True)) == {"off"}

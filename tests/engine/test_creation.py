@@ -6,12 +6,13 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 
-from fsm_lifecycle import System, acting_as
+from fsm_lifecycle import InvalidArguments, System, acting_as
 from fsm_lifecycle.ledger.hashing import genesis
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR, rolled_back
 from tests.testapp.gates import Gate
 from tests.testapp.models import Door, Invoice, Light, Parcel, Report, Treaty
+from tests.testapp.offices import Plate
 
 pytestmark = pytest.mark.django_db
 
@@ -144,3 +145,23 @@ def test_children_share_one_chain_and_one_label() -> None:
     assert entry.object_pk == str(report.pk)
     assert report.lifecycle_sequence == 1
     assert report.fire("finish", actor=ACTOR).sequence == 2
+
+
+@pytest.mark.parametrize(("key", "why"), [("a\0b", "U+0000"), ("a\ud800b", "lone surrogate")])
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda key: Plate(pk=key).save(),
+        lambda key: Plate.objects.create(pk=key),
+        lambda key: Plate.objects.bulk_create([Plate(pk="fine"), Plate(pk=key)]),
+    ],
+)
+def test_a_key_that_the_log_cannot_name_is_refused_before_anything_is_written(
+    create: Any, key: str, why: str
+) -> None:
+    with pytest.raises(InvalidArguments, match=r"was not created\. The log cannot name") as caught:
+        create(key)
+    (text,) = caught.value.errors["code"]
+    assert why in text
+    assert not Plate.objects.exists()  # an open transaction goes on
+    assert not TransitionLog.objects.filter(model_label="testapp.plate").exists()

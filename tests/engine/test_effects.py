@@ -7,9 +7,10 @@ import pytest
 from django.db import transaction
 
 from fsm_lifecycle import UnsavedChanges
+from fsm_lifecycle.definition.effects import as_effect
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR, memory_of, rolled_back
-from tests.testapp.gates import Gate
+from tests.testapp.gates import ORDERS, Gate
 from tests.testapp.models import Bell, Invoice
 
 Commit = Any
@@ -193,3 +194,17 @@ def test_what_an_effect_will_do_is_told_beforehand() -> None:
     assert [e.label for e in swing.effects] == ["Writes down what it is told", "Change by mode"]
     assert [e.after_commit for e in announce.effects] == [True, True]
     assert Invoice.lifecycle.events["send_invoice"].effects[1].label == "Sends one e-mail to the client."
+
+
+async def never_run(gate: Gate, firing: Any) -> None:
+    raise AssertionError("nobody waits for it")
+
+
+@pytest.mark.django_db
+def test_an_async_effect_that_nobody_would_run_rolls_the_firing_back() -> None:
+    gate = Gate.objects.create()
+    ORDERS.append(lambda gate, firing: as_effect(never_run)(gate, firing))
+    with pytest.raises(TypeError, match="The effect never_run is async"):
+        gate.fire("obey", actor=ACTOR)
+    gate.refresh_from_db()
+    assert (gate.state, gate.log.count()) == ("shut", 1)

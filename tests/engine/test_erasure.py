@@ -20,6 +20,8 @@ from fsm_lifecycle.access.actors import AgentActor
 from fsm_lifecycle.access.person import person_of
 from fsm_lifecycle.engine.erasure import Erasure
 from fsm_lifecycle.ledger import secure_delete
+from fsm_lifecycle.ledger.archive_import import import_archive
+from fsm_lifecycle.ledger.export import export
 from fsm_lifecycle.ledger.redaction import NotRedactable
 from fsm_lifecycle.models import AccessEvent, RefusedAttempt, TransitionLog
 from tests.acting import ACTOR
@@ -221,6 +223,24 @@ def test_a_dry_run_lists_and_changes_nothing(anna: User) -> None:
     assert "Would be redacted: 1 fields in 1 entries; would be cleared: 1 copies." in out
     assert list(TransitionLog.objects.values()) == before
     assert RefusedAttempt.objects.get().actor_label == NAMES[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("whom", ["person", "record"])
+def test_a_dry_run_counts_what_the_run_then_does(anna: User, whom: str, tmp_path: Path) -> None:
+    light = Light.objects.create()
+    light.fire("switch_on", actor=anna, metadata={"told": NAMES[0]})
+    with pytest.raises(InvalidTransition):
+        light.fire("switch_on", actor=anna)
+    export("default", tmp_path / "log.jsonl")
+    import_archive("default", tmp_path / "log.jsonl")
+    order = ["--person", NAMES[0]] if whom == "person" else ["--record", f"testapp.light:{light.pk}"]
+    looked = json.loads(run(*order, "--reason", WHY, "--json", "--dry-run"))
+    done = json.loads(run(*order, "--reason", WHY, "--json"))
+    assert done == {**looked, "dry_run": False}
+    assert (done["entries"], done["copies"]) > (0, 0)
+    again = json.loads(run(*order, "--reason", WHY, "--json"))
+    assert (again["entries"], again["fields"], again["copies"]) == (0, 0, 0)
 
 
 @pytest.mark.django_db

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from django.db import models
+from django.test.utils import isolate_apps
 
-from fsm_lifecycle import InvalidTransition, UnknownEvent
-from fsm_lifecycle.models import RefusedAttempt, TransitionLog
+from fsm_lifecycle import Event, InvalidTransition, State, UnknownEvent
+from fsm_lifecycle.engine.families import children_with_own_table
+from fsm_lifecycle.models import LifecycleModel, RefusedAttempt, TransitionLog
 from tests.acting import ACTOR
 from tests.testapp.models import DisputedInvoice, Document, Invoice, Report, Treaty
 from tests.testapp.shapes import Lamp, Pump
@@ -171,3 +174,45 @@ def test_many_children_are_fired_through_their_own_class() -> None:
         Report.objects.create(title=str(n))
     assert Report.objects.all().fire("finish", actor=ACTOR).succeeded == 3
     assert Document.objects.in_state("final").count() == 3
+
+
+@isolate_apps("tests.testapp")
+def test_a_child_behind_an_abstract_class_or_a_proxy_is_a_child() -> None:
+    class Base(LifecycleModel):
+        class Meta:
+            app_label = "testapp"
+
+        class Lifecycle:
+            a = State("a", initial=True)
+            b = State("b", terminal=True)
+            go = Event(a, to=b)
+
+    class Aside(Base):
+        class Meta:
+            app_label = "testapp"
+            abstract = True
+
+    class Behind(Aside):
+        class Meta:
+            app_label = "testapp"
+
+        class Lifecycle(Base.Lifecycle):
+            more = Event(Base.Lifecycle.a, to=Base.Lifecycle.b)
+
+    class Stand(Base):
+        class Meta:
+            app_label = "testapp"
+            proxy = True
+
+        class Lifecycle(Base.Lifecycle):
+            other = Event(Base.Lifecycle.a, to=Base.Lifecycle.b)
+
+    class BehindStand(Stand):
+        extra = models.IntegerField(default=0)
+
+        class Meta:
+            app_label = "testapp"
+
+    assert children_with_own_table(Base._lifecycle) == [Behind, BehindStand]
+    assert children_with_own_table(Stand._lifecycle) == []
+    assert children_with_own_table(Behind._lifecycle) == []

@@ -11,7 +11,7 @@ from fsm_lifecycle import ActorRequired, CauseLoop, LifecycleError, StaleState
 from fsm_lifecycle.models import TransitionLog
 from tests.acting import ACTOR, memory_of, rolled_back
 from tests.testapp.gates import Gate
-from tests.testapp.models import Bell, Invoice, Light
+from tests.testapp.models import Bell, Document, Invoice, Light, Report
 
 pytestmark = pytest.mark.django_db
 
@@ -180,3 +180,20 @@ def test_a_terminal_state_is_final_and_only_a_compensating_event_leaves_it() -> 
     entry = invoice.fire("refund", actor=ACTOR)
     assert entry.compensating
     assert invoice.log.get(pk=entry.pk).compensating
+
+
+def test_a_parent_taken_from_its_child_has_no_edits_after_a_firing_that_failed() -> None:
+    document = Report.objects.create(title="old").document_ptr
+    Document.objects.filter(pk=document.pk).update(title="new")
+
+    def refuse(**kwargs: Any) -> None:
+        raise RuntimeError("no")
+
+    pre_transition.connect(refuse, sender=Document)
+    try:
+        with pytest.raises(RuntimeError):
+            document.fire("finish", actor=ACTOR)
+    finally:
+        pre_transition.disconnect(refuse, sender=Document)
+    assert document.title == "old"
+    assert document.fire("finish", actor=ACTOR).to_state == "final"

@@ -140,3 +140,20 @@ def test_a_long_unknown_event_name_does_not_break_the_record_of_it() -> None:
     with pytest.raises(LifecycleError):
         Light.objects.create().fire("x" * 5000, actor=ACTOR)
     assert RefusedAttempt.objects.get().event == "x" * 100
+
+
+def test_a_name_that_no_database_takes_loses_no_refusal() -> None:
+    light = Light.objects.create()
+    with collecting("here"):
+        for name in ("a\0b", "a\ud800b"):
+            with pytest.raises(LifecycleError, match="There is no event"):
+                light.fire(name, actor=ACTOR)
+        with pytest.raises(InvalidTransition):
+            light.fire("switch_off", actor=ACTOR)
+    kept = RefusedAttempt.objects.order_by("pk")
+    assert [(one.event, one.denials[0]["name"]) for one in kept] == [
+        ("a?b", "a?b"),
+        ("a?b", "a?b"),
+        ("switch_off", "switch_off"),
+    ]
+    assert "“a?b”" in kept[0].reason

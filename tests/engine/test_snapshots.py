@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.acting import ACTOR
-from tests.testapp.gates import Gate, Meter, Sketch
+from tests.testapp.gates import Gate, Meter, Sketch, Weighing
 from tests.testapp.models import Invoice, Light, Parcel, Sampled
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +156,55 @@ def test_many_records_are_counted_each_for_itself() -> None:
     records[0].fire("back", actor=ACTOR)
     Sampled.objects.all().fire("there", actor=ACTOR)
     assert [r.log.last().snapshot_reason for r in records] == ["nth", None]  # type: ignore[union-attr]
+
+
+# --- what the database makes of it ------------------------------------------------------------------------------------
+
+
+def held(weighing: Any) -> dict[str, Any]:
+    """The row as the database holds it, without what no snapshot keeps."""
+    fresh = Weighing.objects.get(pk=weighing.pk)
+    names = {f.name for f in Weighing._meta.concrete_fields} - {"id", "lifecycle_head"}
+    return {name: getattr(fresh, name) for name in names}
+
+
+WEIGHTS = ["1.005", "1.015", "2.50", "3", "1E+2", "-0.004"]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_a_snapshot_is_what_the_database_holds(weight: str) -> None:
+    weighing: Any = Weighing.objects.create(weight=Decimal("0.125"))
+    for event in ("weigh", "correct"):
+        entry = weighing.fire(event, actor=ACTOR, arguments={"weight": weight, "label": 7})
+        assert entry.snapshot == held(weighing)
+        assert entry.snapshot["label"] == "7"
+    entry = weighing.fire("reset", actor=ACTOR)
+    assert entry.snapshot == held(weighing)
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_snapshots_of_many_are_what_the_database_holds(weight: str) -> None:
+    weighings = [Weighing.objects.create(weight=Decimal(n)) for n in range(3)]
+    result = Weighing.objects.fire("weigh", actor=ACTOR, arguments={"weight": weight})
+    assert result.succeeded == 3
+    for weighing in weighings:
+        entry = weighing.log.last()
+        assert entry is not None
+        assert entry.snapshot == held(weighing)
+
+
+def test_a_field_that_the_database_works_out_is_fresh_after_a_firing() -> None:
+    weighing: Any = Weighing.objects.create()
+    assert (weighing.doubled, weighing.is_done) == (0, 0)
+    weighing.fire("weigh", actor=ACTOR, arguments={"weight": "1.50"})
+    assert (weighing.doubled, weighing.is_done) == (3, 1)
+    weighing.fire("reset", actor=ACTOR, snapshot=False)
+    assert weighing.is_done == 0
+
+
+def test_a_firing_whose_snapshot_was_tried_counts_once() -> None:
+    weighing: Any = Weighing.objects.create()
+    entry = weighing.fire("weigh", actor=ACTOR, arguments={"weight": "1.005"})
+    assert (entry.sequence, weighing.lifecycle_sequence, weighing.log.count()) == (2, 2, 2)
+    weighing.refresh_from_db()
+    assert (weighing.lifecycle_sequence, weighing.lifecycle_head) == (2, entry.entry_hash)

@@ -1,11 +1,13 @@
 """Edits not yet saved are never lost or half written."""
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db.models import F
+from django.db.models.signals import post_save, pre_save
 
 from fsm_lifecycle import LifecycleError, UnsavedChanges
 from tests.acting import ACTOR, memory_of
@@ -189,3 +191,65 @@ def test_annotations_do_not_matter() -> None:
     light: Any = Light.objects.annotate(twice=F("id") * 2).get()
     assert light.fire("switch_on", actor=ACTOR)
     assert light.twice == light.pk * 2
+
+
+def test_an_expression_that_is_set_once_more_is_an_edit() -> None:
+    gate = Gate.objects.create()
+    gate.load = F("load") + 1
+    gate.save()
+    gate.load = F("load") + 1
+    with pytest.raises(UnsavedChanges) as caught:
+        gate.fire("swing", actor=ACTOR)
+    assert caught.value.fields == ("load",)
+
+
+@pytest.fixture
+def on_save() -> Iterator[list[Any]]:
+    """What a receiver of ``post_save`` does."""
+    done: list[Any] = []
+
+    def receive(instance: Light, **kwargs: Any) -> None:
+        for act in done:
+            act(instance)
+
+    post_save.connect(receive, sender=Light)
+    yield done
+    post_save.disconnect(receive, sender=Light)
+
+
+@pytest.mark.parametrize("fields", [None, ["name"]])
+def test_a_receiver_of_post_save_fires_on_what_was_just_written(
+    fields: list[str] | None, on_save: list[Any]
+) -> None:
+    light = Light.objects.create()
+    on_save.append(lambda light: light.fire("switch_on", actor=ACTOR))
+    light.name = "edited"
+    light.save(update_fields=fields)
+    assert (light.state, light.name) == ("on", "edited")
+    light.refresh_from_db()
+    assert (light.state, light.name) == ("on", "edited")
+
+
+def test_what_a_receiver_of_post_save_edits_is_not_taken_for_saved(on_save: list[Any]) -> None:
+    light = Light.objects.create()
+    on_save.append(lambda light: setattr(light, "name", "later"))
+    light.save()
+    with pytest.raises(UnsavedChanges):
+        light.fire("switch_on", actor=ACTOR)
+
+
+def test_a_save_that_fails_leaves_the_edits_edits() -> None:
+    light = Light.objects.create()
+
+    def refuse(**kwargs: Any) -> None:
+        raise RuntimeError
+
+    light.name = "edited"
+    pre_save.connect(refuse, sender=Light)
+    try:
+        with pytest.raises(RuntimeError):
+            light.save()
+    finally:
+        pre_save.disconnect(refuse, sender=Light)
+    with pytest.raises(UnsavedChanges):
+        light.fire("switch_on", actor=ACTOR)

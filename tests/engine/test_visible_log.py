@@ -15,7 +15,7 @@ from fsm_lifecycle.engine.visible_log import sight
 from fsm_lifecycle.models import TransitionLog
 from tests.ledger.unprotected import unprotected
 from tests.testapp.models import Light
-from tests.testapp.offices import Binder, Claim, Dossier, Plate
+from tests.testapp.offices import Appeal, Binder, Claim, Dossier, Filing, Plate
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +81,28 @@ def test_a_role_on_all_records_shows_all_entries_of_the_model(
     assert [label for label, _ in seen_by(user)].count("testapp.claim") == own == 3
     assert sight(user).sees(Claim)
     assert not sight(user).sees(Plate)
+
+
+@pytest.mark.parametrize("few", [True, False])
+@pytest.mark.parametrize("on_all", [True, False])
+def test_who_may_read_a_child_sees_the_entries_of_its_records(
+    user: User, monkeypatch: pytest.MonkeyPatch, on_all: bool, few: bool
+) -> None:
+    monkeypatch.setattr(visible_log, "lifecycles", lambda: [Appeal, Filing])
+    if not few:
+        monkeypatch.setattr(visible_log, "FEW", 0)
+    filing, other, appeal = Filing.objects.create(), Filing.objects.create(), Appeal.objects.create()
+    if not on_all:
+        Appeal.objects.create()
+    grant_role(user, "auditor", on=Appeal if on_all else appeal, by=ROOT)
+    assert sight(user).few == few
+    assert seen_by(user) == [("testapp.filing", str(appeal.pk))]
+    assert sight(user).some_of(Appeal)
+    assert not sight(user).some_of(Filing)
+    grant_role(user, "auditor", on=filing, by=ROOT)
+    assert set(seen_by(user)) == {("testapp.filing", str(one.pk)) for one in (filing, appeal)}
+    grant_role(user, "auditor", on=Filing, by=ROOT)
+    assert ("testapp.filing", str(other.pk)) in seen_by(user)
 
 
 def test_nobody_without_a_role_sees_anything(form: str, granted: set[Place]) -> None:

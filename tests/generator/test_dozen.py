@@ -30,9 +30,9 @@ TYPES = "string text integer decimal float boolean date datetime time uuid email
 
 APPS = [
     INVOICE,
-    "categories",
+    "categories --agent",
     # Every type, and every type left open.
-    f"specimens --fields {' '.join(f'a_{t}:{t}' for t in TYPES)} {' '.join(f'may_{t}:{t}?' for t in TYPES)}",
+    f"specimens --api --fields {' '.join(f'a_{t}:{t}' for t in TYPES)} {' '.join(f'may_{t}:{t}?' for t in TYPES)}",
     # Two references to one model, and one to an app that was generated before.
     (
         "leave_requests --fields employee:references:auth.User stand_in:references:auth.User? about:text "
@@ -40,20 +40,23 @@ APPS = [
     ),
     # The model has the name of a class of the package.
     (
-        "events --fields title:string? --states planned,running,over:terminal,called_off:terminal "
+        "events --api --fields title:string? --states planned,running,over:terminal,called_off:terminal "
         '--events "begin:planned>running" "end:running>over" "call_off:*>called_off"'
     ),
-    "roles --roles keeper",
+    "roles --roles keeper --api",
     # Names that are legal, and words of SQL, of Python's or of Django's.
     (
-        "status --fields settings:json? order:integer select:string type:string group:references:auth.Group? "
+        "status --api --fields settings:json? order:integer select:string type:string group:references:auth.Group? "
         "--states new,old:terminal"
     ),
     "case --fields match:string user:references:auth.User --states open,shut:terminal",
-    "classes --fields pupil:references:leave_requests.LeaveRequest room:string",
+    "classes --fields pupil:references:leave_requests.LeaveRequest room:string --agent --api",
     # It references itself, and has nothing to be called by.
-    "nodes --fields parent:references:nodes.Node? weight:float born:datetime --states seed,tree,felled:terminal",
-    "people --fields key:uuid mail:email? site:url --states candidate,member,left:terminal --roles registrar",
+    "nodes --api --fields parent:references:nodes.Node? weight:float born:datetime --states seed,tree,felled:terminal",
+    (
+        "people --api --agent --fields key:uuid mail:email? site:url --states candidate,member,left:terminal "
+        "--roles registrar"
+    ),
     f"x --states {','.join(f's{n}' for n in range(29))},the_end:terminal",
     # A loop, and an event that leads back to where it began.
     'loops --states up:initial,down --events "fall:up>down" "rise:down>up" "bounce:up|down>up"',

@@ -109,8 +109,6 @@ def test_bad_fields(refusal: Refusal, fields: str, said: str) -> None:
         (f"{STATES} --roles Boss", "use small letters a–z"),
         (f"{STATES} --roles draft", "“draft” is the name of a state and a role"),
         (f"{STATES} --roles viewer", "nobody could make a record. Name one that may: --roles owner,viewer"),
-        (f"{STATES} --api", "--api needs the REST API, which comes with fsm_lifecycle.api"),
-        (f"{STATES} --agent", "--agent needs agents, which come with fsm_lifecycle.agents"),
         ("--into nowhere", "There is no folder "),
         ("--into /", "Python would not find an app in /"),
     ],
@@ -126,9 +124,8 @@ def test_everything_that_is_wrong_is_said_at_once(refusal: Refusal) -> None:
         *("--states", "draft:first,sent"),
         *("--events", "go", "stay:draft>gone"),
         *("--roles", "Boss"),
-        "--api",
     )
     assert said.startswith("Nothing was written.\n")
-    assert said.count("\n- ") == 8
-    for name in ("--api", "total", "save", "who", "first", "“go”", "stay", "Boss"):
+    assert said.count("\n- ") == 7
+    for name in ("total", "save", "who", "first", "“go”", "stay", "Boss"):
         assert name in said

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import override_settings
 
+from fsm_lifecycle import redact
 from fsm_lifecycle.ledger import export as exporting
 from fsm_lifecycle.ledger.chain import COLUMNS
 from fsm_lifecycle.ledger.export import export
 from fsm_lifecycle.models import Checkpoint, LifecycleDefinition, TransitionLog
 from tests.acting import ACTOR
+from tests.docsapp.page import blocks
 from tests.ledger.by_hand import leaves_for, seal_all
 from tests.ledger.unprotected import unprotected
 from tests.testapp.models import Door, Light
@@ -267,3 +270,79 @@ def test_it_can_be_part_of_a_transaction(path: Path) -> None:
     with transaction.atomic():
         some_entries()
         assert export("default", path).entries == 5
+
+
+# --- what an auditor copies from the docs ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def auditors() -> dict[str, Any]:
+    """The program of the docs, by the names it defines."""
+    page = Path(__file__).resolve().parent.parent.parent / "docs" / "ledger.md"
+    found: dict[str, Any] = {}
+    for language, code, _ in blocks(page.read_text(encoding="utf-8")):
+        if language == "python" and ("def faults(" in code or "def root(" in code):
+            exec(code, found)
+    return found
+
+
+#: For each column that an entry's hash covers, a value that no entry below has there.
+CHANGED = {
+    "v": 9,
+    "model_label": "app.other",
+    "object_pk": "other",
+    "sequence": 77,
+    "kind": "purged",
+    "event": "other",
+    "from_state": "other",
+    "to_state": "other",
+    "compensating": True,
+    "actor_kind": "agent",
+    "actor_id": "other",
+    "recorded_at": "2001-01-01T00:00:00.000000Z",
+    "occurred_at": "2001-01-01T00:00:00.000000Z",
+    "cause": "0" * 64,
+    "definition": "0" * 64,
+    "body": '{"metadata":["salt",1]}',
+    "prev_hash": "0" * 64,
+    "entry_hash": "0" * 64,
+}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_docs_program_takes_what_was_exported_and_sees_every_change(
+    path: Path, auditors: dict[str, Any]
+) -> None:
+    first, *_ = [entry for entry in some_entries() if entry.metadata]
+    values = {
+        "🙂": 1,
+        "\uff5e": 2,
+        "a": {"n": Decimal("1.50"), "u": "\x7f\u2028/", "b": [True, None, "redacted"]},
+    }
+    Light.objects.create().fire("switch_on", actor=ACTOR, metadata=values)
+    redact(first, ["metadata"], reason="asked", by=ACTOR)
+    seal_all()
+    export("default", path)
+    whole = path.read_bytes()
+
+    def faults(rows: list[dict[str, Any]]) -> list[str]:
+        lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows]
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return list(auditors["faults"](path))
+
+    rows = rows_of(path)
+    assert faults(rows) == []
+    assert path.read_bytes() == whole
+    entries = [row for row in rows if row["type"] == "entry"]
+    leaves = [bytes.fromhex(row["entry_hash"]) for row in entries]
+    [checkpoint] = [row for row in rows if row["type"] == "checkpoint"]
+    assert auditors["root"](leaves).hex() == checkpoint["root_hash"]
+    assert set(CHANGED) == set(COLUMNS) - {"body_hash", "idempotency_key", "idempotency_digest"}
+    for name, value in CHANGED.items():
+        changed = [{**row, name: value} if row is entries[2] else row for row in rows]
+        assert any(fault.startswith("Line") for fault in faults(changed)), name
+    assert any(fault.startswith("Line") for fault in faults([row for row in rows if row is not entries[0]]))
+    assert faults(rows[:-1]) == ["The end of the file is missing."]
+    assert faults([{**rows[0], "origin": "other"}, *rows[1:]]) == [
+        "The file was changed after it was written."
+    ]

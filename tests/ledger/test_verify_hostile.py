@@ -147,6 +147,19 @@ def test_a_column_with_anything() -> None:
         assert code in codes(found), (change, found)
 
 
+def test_an_entry_of_a_version_to_come_is_not_judged_and_says_so() -> None:
+    # Whatever else is unlike this version's: how it is hashed, its step, its body.
+    found = damaged(
+        f"UPDATE {LOG} SET v = 2, event = 'fly', to_state = 'moon', body = '[]' WHERE sequence = 2"
+    )
+    said = [one for one in found if one.sequence == 2]
+    assert codes(said) == {"ENTRY_HASH"}
+    assert "all that this version of fsm_lifecycle can judge" in said[0].sentence()
+    assert (
+        "a newer version of fsm_lifecycle has made the entry, or it was changed since" in said[0].sentence()
+    )
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="times of PostgreSQL")
 @pytest.mark.parametrize("column", ["recorded_at", "occurred_at"])
 def test_a_time_that_python_cannot_hold(column: str) -> None:

@@ -170,3 +170,16 @@ def test_a_dump_of_everything_can_be_loaded(dump: Dump) -> None:
     empty("testapp_light")
     load(path)
     assert Light.objects.get().replay().whole
+
+
+def test_the_same_fixture_can_be_loaded_again(tmp_path: Path) -> None:
+    path = tmp_path / "hand.json"
+    path.write_text(json.dumps([{"model": "testapp.light", "pk": 1, "fields": {"name": "a", "state": "on"}}]))
+    load(path)
+    load(path)
+    light = Light.objects.get()
+    assert [entry.kind for entry in light.log] == ["adopted"]
+    assert light.replay().whole
+    light.fire("switch_off", actor=ACTOR)
+    with pytest.raises(CommandError, match="would move"):
+        load(path)

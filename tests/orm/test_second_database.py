@@ -1,13 +1,20 @@
 """Records, their log and their definitions live together, in whichever database."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connections, transaction
 
 from fsm_lifecycle import GuardFailed, StaleState, adopting
-from fsm_lifecycle.models import LifecycleDefinition, RefusedAttempt, TransitionLog
+from fsm_lifecycle.ledger.keys import new_key
+from fsm_lifecycle.ledger.sealing import seal
+from fsm_lifecycle.ledger.verify import verify
+from fsm_lifecycle.models import LifecycleDefinition, RefusedAttempt, TransitionLog, WebhookEndpoint
 from tests.acting import ACTOR, rolled_back, statements
+from tests.copies import COPY, ReadsCopy, read_only_copy
+from tests.ledger.unprotected import unprotected
 from tests.testapp.gates import Gate
 from tests.testapp.models import Contract, Light, Order
 
@@ -137,3 +144,59 @@ def test_a_record_that_was_read_from_a_copy_is_fired_where_the_router_writes(set
     entry = light.fire("switch_on", actor=ACTOR)
     assert entry._state.db == "default"
     assert Light.objects.using("default").get().state == "on"
+
+
+@pytest.mark.once
+@pytest.mark.skipif("connections['default'].vendor != 'sqlite'")
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+class TestReadingFromACopy:
+    @pytest.fixture(autouse=True)
+    def copied(self, db: None, settings: Any) -> Any:
+        with read_only_copy():
+            settings.DATABASE_ROUTERS = [ReadsCopy()]
+            yield
+
+    def test_records_and_querysets_fire_in_the_original(self) -> None:
+        light = Light.objects.get(pk=Light.objects.create().pk)
+        assert light._state.db == COPY
+        light.fire("switch_on", actor=ACTOR)
+        assert Light.objects.all().fire("switch_off", actor=ACTOR).succeeded == 1
+        assert Light.objects.using("default").get().state == "off"
+        assert light.log.count() == 3
+
+    def test_what_a_firing_that_failed_in_an_effect_wrote_is_undone(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = Order.objects.create(contract=Contract.objects.create())
+        order.fire("place", actor=ACTOR)
+
+        def fail(*args: Any, **kwargs: Any) -> None:
+            Contract.objects.create()
+            raise RuntimeError("after it wrote")
+
+        monkeypatch.setattr(Contract, "fire", fail)
+        Order.objects.get().fire("finish", actor=ACTOR)
+        assert Contract.objects.using("default").count() == 1
+
+    def test_endpoints_are_switched_off_in_the_original(self, settings: Any) -> None:
+        settings.FSM_LIFECYCLE = {"ENCRYPTION_KEYS": [Fernet.generate_key().decode()]}
+        WebhookEndpoint.objects.bulk_create([WebhookEndpoint(url="https://example.com/")])
+        assert WebhookEndpoint.objects.update(active=False) == 1
+        assert not WebhookEndpoint.objects.using("default").get().active
+
+    def test_its_ledger_is_that_of_the_original(self, settings: Any, tmp_path: Path) -> None:
+        new_key(tmp_path / "ledger.key", "example.com/test")
+        settings.FSM_LIFECYCLE = {
+            "LEDGER_ORIGIN": "example.com/test",
+            "LEDGER_KEY": str(tmp_path / "ledger.key"),
+            "LEDGER_CHECKPOINT_DIR": tmp_path / "checkpoints",
+        }
+        Light.objects.create()
+        seal("default")
+        verification = verify(COPY, deep=True)
+        assert list(verification) == []
+        assert verification.checked["rows"] == 1
+        assert any("protection" in what for what in verification.not_checked)
+        with unprotected(connections["default"]), connections["default"].cursor() as cursor:
+            cursor.execute("UPDATE testapp_light SET state = 'on'")
+        assert [finding.code for finding in verify(COPY)] == ["STATE_DIVERGED"]

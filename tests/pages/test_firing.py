@@ -117,6 +117,13 @@ def test_a_record_that_was_moved_meanwhile_says_so_and_keeps_the_answers(as_: As
     assert invoice.is_overdue
 
 
+def test_an_event_that_does_not_leave_the_state_tells_of_no_move(as_: As, invoice: Invoice) -> None:
+    page = text_of(as_("approver").get(to("fire", invoice.pk, "pay")))
+    assert "Pay is not possible now." in page
+    for gone in ("What would happen", "becomes", "Your answers"):
+        assert gone not in page
+
+
 @pytest.mark.parametrize("sequence", ["", "x", "-1", "1"])
 def test_nothing_is_fired_without_what_the_page_has_seen(as_: As, sequence: str) -> None:
     invoice = sent_invoice()

@@ -179,3 +179,16 @@ def test_a_record_under_a_legal_hold_stays_and_says_so(
     assert answer.status_code == 409
     assert "It is under a legal hold." in text_of(answer)
     assert Invoice.objects.exists()
+
+
+def test_a_form_offers_and_takes_other_records_that_may_be_read(as_: As) -> None:
+    readable, hidden = (Contract.objects.create(client_name=name) for name in ("Readable", "Hidden"))
+    browser = as_("clerk")
+    grant_role(browser.user, "clerk", on=readable, by=SYSTEM)  # type: ignore[attr-defined]
+    page = text_of(browser.get(to("create")))
+    assert "Readable" in page
+    assert "Hidden" not in page
+    refused = browser.post(to("create"), {**ANSWERS, "contract": hidden.pk})
+    assert "Select a valid choice." in text_of(refused)
+    assert Invoice.objects.count() == 0
+    assert browser.post(to("create"), {**ANSWERS, "contract": readable.pk}).status_code == 302

@@ -11,6 +11,7 @@ from fsm_lifecycle.presentation.durations import in_words
 from fsm_lifecycle.presentation.marks import ICONS, glyph, icon
 from fsm_lifecycle.presentation.opened import Opened
 from tests.testapp.models import Invoice
+from tests.testapp.offices import Appeal, Filing
 
 pytestmark = pytest.mark.pure
 
@@ -43,6 +44,25 @@ def test_only_opened_fields_are_shown_by_name_or_by_column() -> None:
     assert not opened.shows("created_by_id")
     assert opened.shows("a name that is no field")
     assert not Opened.nothing(Invoice).shows("client_name")
+
+
+def test_a_snapshot_shows_opened_fields_and_no_name_that_is_no_field() -> None:
+    opened = Opened.of(Filing, ["title"])
+    assert opened.shows_field("title")
+    for name in ("created_by_id", "a field that is gone", "advice"):
+        assert not opened.shows_field(name)
+
+
+def test_a_childs_fields_are_not_shown_as_arguments_of_its_parents() -> None:
+    assert not Opened.of(Filing, ["title"]).shows("advice")
+    assert Opened.of(Appeal, ["advice"]).shows("advice")
+
+
+def test_what_hides_a_value_hides_it_inside_others() -> None:
+    opened = Opened.of(Invoice, ["client_name"])
+    given = {"client_name": "Ada", "lines": [{"amount": 1, "note": {"created_by_id": 2, "text": "x"}}]}
+    assert opened.inside(given) == {"client_name": "Ada", "lines": [{"note": {"text": "x"}}]}
+    assert opened.inside("amount") == "amount"
 
 
 @pytest.mark.parametrize(

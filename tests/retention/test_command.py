@@ -175,7 +175,7 @@ def test_one_json_document() -> None:
     done = json.loads(run("--json", "--yes")[0])
     assert (looked["dry_run"], looked["counts"], looked["purged"]) == (True, {"eligible": 1}, 1)
     assert (done["dry_run"], done["interrupted"], done["counts"]) == (False, False, {"purged": 1})
-    assert (done["stayed"], done["expired"], done["held"]["testapp.light"]) == (0, {"refusals": 1}, 1)
+    assert (done["stayed"], done["expired"]["refusals"], done["held"]["testapp.light"]) == (0, 1, 1)
     (outcome,) = done["outcomes"]
     assert (outcome["model_label"], outcome["object_pk"], outcome["code"]) == (
         "testapp.light",
@@ -211,7 +211,7 @@ def test_a_reason_is_needed() -> None:
 
 
 def test_without_any_retention_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle_purge, "retained", list)
+    monkeypatch.setattr(lifecycle_purge, "retained", lambda using: [])
     refused(400)
     out, _, code = run("--yes")
     assert code == 0
@@ -237,3 +237,18 @@ def test_an_interruption_ends_after_the_record_at_work(monkeypatch: pytest.Monke
     assert err.endswith("Interrupted. Run it again for the rest.")
     assert (Light.objects.count(), RefusedAttempt.objects.count()) == (2, 1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_dry_run_says_what_the_run_then_says() -> None:
+    gone, held = finished(Light), finished(Light)
+    place_hold(held, reason="dispute", by=ACTOR)
+    refused(400)
+    moment = timezone.now() - timedelta(days=400)
+    RefusedAttempt.objects.create(
+        model_label="testapp.light", object_pk=str(gone.pk), event="switch_on", recorded_at=moment
+    )
+    looked = json.loads(run("--json", "--dry-run")[0])
+    done = json.loads(run("--json", "--yes")[0])
+    same = ("purged", "stayed", "held", "expired")
+    assert [looked[name] for name in same] == [done[name] for name in same]
+    assert (done["purged"], done["expired"]["refusals"]) == (1, 2)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def doors_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A retention for the model whose key is a text."""
     retention = Retention(after=timedelta(days=365), states=["closed", "open"])
-    monkeypatch.setattr(Door.lifecycle, "options", {"retention": retention})
+    monkeypatch.setitem(vars(Door.lifecycle), "options", {"retention": retention})
 
 
 def names(records: Any) -> list[str]:
@@ -125,6 +125,6 @@ def test_a_model_without_retention_is_told_who_has_one() -> None:
 def test_a_time_before_all_times_lets_nothing_go(monkeypatch: pytest.MonkeyPatch) -> None:
     finished(Light)
     policy = Retention(after=timedelta(days=900_000), states=["broken"])
-    monkeypatch.setattr(Light.lifecycle, "options", {"retention": policy})
+    monkeypatch.setitem(vars(Light.lifecycle), "options", {"retention": policy})
     assert not eligible(Light)
     assert eligible_page(Light) == []

@@ -121,6 +121,13 @@ PAGES = [
 ]
 
 
+def test_the_log_of_access_knows_who_made_the_demo() -> None:
+    demo_users()
+
+    assert AccessEvent.objects.filter(group_label="Operations", action="granted").exists()
+    assert not AccessEvent.objects.filter(actor_kind="unknown").exists()
+
+
 def counted() -> list[int]:
     models = (
         get_user_model(),
@@ -142,6 +149,8 @@ def test_the_demo_leaves_billing_records_in_different_states() -> None:
         "DEMO-2": "sent",
         "DEMO-3": "overdue",
         "DEMO-4": "paid",
+        "DEMO-5": "sent",
+        "DEMO-6": "sent",
     }
     assert sorted(Contract.objects.values_list("client_name", "state")) == [
         ("Ferrara Logistica", "offered"),
@@ -149,6 +158,7 @@ def test_the_demo_leaves_billing_records_in_different_states() -> None:
     ]
     assert sorted(ExpenseReport.objects.values_list("purpose", "state")) == [
         ("Conference in Lisbon", "director_review"),
+        ("Stamps and envelopes", "draft"),
         ("Trade fair in Milan", "manager_review"),
         ("Train to Bologna", "reimbursed"),
     ]

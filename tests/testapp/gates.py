@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.db import models
+from django.db import DatabaseError, models
+from django.db.models.functions import Floor, Random
 from django.utils.translation import gettext_lazy
 
-from fsm_lifecycle import Branch, Event, Firing, Snapshot, State, effect, guard, on_commit
+from fsm_lifecycle import Branch, Event, Firing, Snapshot, State, effect, fires, guard, on_commit
 from fsm_lifecycle.models import LifecycleModel
 
-#: What the effect of ``obey`` does, put there by a test. Cleared by the ``seen`` fixture.
-ORDERS: list[Callable[[Gate, Firing], object]] = []
+#: What the effect of ``obey``, and the guard of ``unlock`` in mode ``obey``, do: put there by a test. Cleared by the
+#: ``seen`` fixture.
+ORDERS: list[Callable[[Gate, Any], object]] = []
 
 #: What guards and effects saw, for tests to look at. Cleared by the ``seen`` fixture.
 SEEN: list[tuple[Any, ...]] = []
@@ -26,6 +29,17 @@ def is_unlocked(gate: Gate) -> Any:
     SEEN.append(("guard", gate))
     if gate.mode == "raise":
         raise RuntimeError("a secret of the guard")
+    if gate.mode in ("fail", "fail and go on"):
+        try:
+            Gate.objects.raw("SELECT nothing FROM nowhere")[0]
+        except DatabaseError:
+            if gate.mode == "fail":
+                raise
+        return True
+    if gate.mode == "obey":
+        for order in ORDERS:
+            order(gate, None)
+        return True
     lazy = gettext_lazy("Come back tomorrow.")
     return {
         "": True,
@@ -87,6 +101,13 @@ def log_after(gate: Gate, firing: Firing) -> None:
 def break_after(gate: Gate, firing: Firing) -> None:
     SEEN.append(("broke", gate))
     raise RuntimeError("a secret of the effect after commit")
+
+
+def keep_a_promise(gate: Gate, firing: Firing) -> None:
+    """Does as a test says, until it succeeds"""
+    SEEN.append(("promise", gate, firing))
+    for order in ORDERS:
+        order(gate, firing)
 
 
 def fire_after(gate: Gate, firing: Firing) -> None:
@@ -162,12 +183,23 @@ class Gate(LifecycleModel):
         push = Event(shut, to=open, guards=[is_unlocked, is_small, is_noted], arguments=LoadForm)
         carry = Event(shut, to=open, arguments=LoadForm, stores=["load", "partner"], effects=[write_down])
         cheat = Event(shut, to=open, arguments=LoadForm, stores=["load"], guards=[changes_the_arguments])
-        book = Event(shut, to=open, arguments=BookingForm)
+        book = Event(shut, to=open, arguments=BookingForm, effects=[on_commit(keep_a_promise, retry=True)])
         swing = Event(shut, to=open, effects=[write_down, change_by_mode])
         break_open = Event(shut, to=open, effects=[write_down, break_down])
         break_late = Event(shut, to=open, effects=[change_and_break_down])
         obey = Event(shut, to=open, effects=[do_as_told])
         announce = Event(shut, to=open, effects=[on_commit(break_after), on_commit(log_after)])
+        promise = Event(
+            shut,
+            to=open,
+            arguments=LoadForm,
+            effects=[on_commit(log_after), on_commit(keep_a_promise, retry=True)],
+        )
+        pass_on = Event(
+            shut,
+            to=open,
+            effects=[fires(lambda gate: gate.partner, "unlock", on_failure="retry", model="testapp.Gate")],
+        )
         open_and_shut = Event(shut, to=open, effects=[on_commit(fire_after)])
         choose = Event(
             shut, to=Branch((is_heavy, wide), (is_noted, gone), otherwise=open), arguments=LoadForm
@@ -189,6 +221,48 @@ class Meter(LifecycleModel):
         there = Event(a, to=b)
         back = Event(b, to=a)
         snapshot = Snapshot.interval(timedelta(hours=1), "value")
+
+
+class WeighingForm(forms.Form):
+    weight = forms.DecimalField()
+    label = forms.IntegerField(required=False)
+
+
+class Weighing(LifecycleModel):
+    """The database has the last word on what is stored: it rounds, and works fields out."""
+
+    weight = models.DecimalField(max_digits=9, decimal_places=2, default=Decimal(0))
+    label = models.CharField(max_length=20, default="", null=True)
+    doubled = models.GeneratedField(
+        expression=models.F("weight") * 2,
+        output_field=models.DecimalField(max_digits=9, decimal_places=2),
+        db_persist=True,
+    )
+    is_done = models.GeneratedField(
+        expression=models.Case(models.When(state="weighed", then=1), default=0),
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
+
+    class Lifecycle:
+        waiting = State("waiting", initial=True)
+        weighed = State("weighed")
+        weigh = Event(waiting, to=weighed, arguments=WeighingForm, stores=["weight", "label"])
+        correct = Event(weighed, to=weighed, arguments=WeighingForm, stores=["weight", "label"])
+        reset = Event(weighed, to=waiting)
+        snapshot = Snapshot.every()
+
+
+class Numbered(LifecycleModel):
+    """The database makes its keys."""
+
+    number = models.IntegerField(primary_key=True, db_default=Floor(Random() * 1_000_000_000))
+    name = models.CharField(max_length=20, db_default="nobody")
+
+    class Lifecycle:
+        a = State("a", initial=True)
+        b = State("b", terminal=True)
+        there = Event(a, to=b)
 
 
 class Sketch(LifecycleModel):

@@ -298,6 +298,7 @@ class Sampled(LifecycleModel):
 
 
 # Imported so that Django finds them.
+import tests.testapp.clocks  # noqa: E402
 import tests.testapp.gates  # noqa: E402
 import tests.testapp.offices  # noqa: E402
 import tests.testapp.shapes  # noqa: E402, F401

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
-from fsm_lifecycle import CRUD, Event, Role, State, guard
+from fsm_lifecycle import CRUD, Event, Role, Snapshot, State, guard
 from fsm_lifecycle.models import LifecycleModel
 
 
@@ -74,6 +74,30 @@ class Plate(LifecycleModel):
 
     class Lifecycle(OfficeLifecycle):
         pass
+
+
+class Filing(LifecycleModel):
+    """The base of a multi-table family."""
+
+    title = models.CharField(max_length=100, default="")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    class Lifecycle(OfficeLifecycle):
+        snapshot = Snapshot.every()
+        api_fields = ["title"]
+
+
+class Appeal(Filing):
+    """A child with a table and fields of its own, of which it opens one."""
+
+    grounds = models.CharField(max_length=100, default="")
+    advice = models.CharField(max_length=100, default="")
+
+    class Lifecycle(Filing.Lifecycle):
+        hearing = State("hearing")
+        hear = Event(OfficeLifecycle.filed, to=hearing)
+        grant = Event(hearing, to=OfficeLifecycle.approved)
+        api_fields = ["title", "grounds"]
 
 
 @guard("A binder needs a title.")

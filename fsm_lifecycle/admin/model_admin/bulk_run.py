@@ -71,16 +71,19 @@ class Run:
         return len(self.lines) - len(self.moved)
 
     @property
+    def total(self) -> int:
+        """How many records there were."""
+        return len(self.lines)
+
+    @property
+    def number_moved(self) -> int:
+        """How many were moved."""
+        return len(self.moved)
+
+    @property
     def bar(self) -> list[dict[str, Any]]:
-        """The parts of the bar, in records: each with its tone, where it begins, its length and its words."""
-        parts = [("done", len(self.moved), "moved"), ("refused", self.refused, "refused")]
-        parts.append(("wait", self.changed, "changed meanwhile"))
-        found, start = [], 0
-        for tone, number, words in parts:
-            if number:
-                found.append({"tone": tone, "start": start, "number": number, "words": words})
-            start += number
-        return found
+        """The parts of the bar."""
+        return bar_of(moved=self.number_moved, refused=self.refused, changed=self.changed)
 
     @property
     def refused(self) -> int:
@@ -139,3 +142,15 @@ class Run:
 
 def _plain(lines: Iterable[Line]) -> list[list[Any]]:
     return [[line.pk, line.label, line.source, line.target, list(line.reasons), line.stale] for line in lines]
+
+
+def bar_of(*, moved: int, refused: int, changed: int, left: int = 0) -> list[dict[str, Any]]:
+    """The parts of a bar, in records: each with its tone, where it begins, its length and its words."""
+    parts = [("done", moved, "moved"), ("refused", refused, "refused")]
+    parts += [("wait", changed, "changed meanwhile"), ("new", left, "not tried")]
+    found, start = [], 0
+    for tone, number, words in parts:
+        if number:
+            found.append({"tone": tone, "start": start, "number": number, "words": words})
+        start += number
+    return found

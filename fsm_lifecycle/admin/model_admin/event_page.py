@@ -18,10 +18,10 @@ from django.template.response import TemplateResponse
 from fsm_lifecycle.admin.model_admin.record_page import entry_url
 from fsm_lifecycle.definition import Event
 from fsm_lifecycle.presentation import answers
-from fsm_lifecycle.presentation.asking import Ask, Outcome
+from fsm_lifecycle.presentation.asking import Ask, Outcome, leaves
 from fsm_lifecycle.presentation.badges import badge
 from fsm_lifecycle.presentation.outlook import outlook
-from fsm_lifecycle.presentation.timeline import History
+from fsm_lifecycle.presentation.timeline import History, led
 
 if TYPE_CHECKING:
     from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
@@ -94,10 +94,14 @@ class _Page:
             form=form,
             state=state,
             targets=[badge(self.admin.binding.table, target) for target in targets],
-            outlook=outlook(self.admin.binding, self.event, self.ask.record, decision.target),
+            outlook=outlook(
+                self.admin.binding, self.event, self.ask.record, decision.target, viewer=self.request.user
+            ),
             denied=denied,
             was_refused=bool(refused),
             possible=decision.allowed,
+            leaves=leaves(decision),
+            submit=self.ask.submit,
             ask_whom=answers.who_could(self.ask, decision, self.request.user),
             sequence=self.ask.sequence,
             multipart=form.is_multipart(),
@@ -106,7 +110,10 @@ class _Page:
     def _stale(self, outcome: Outcome) -> HttpResponseBase:
         record, admin = self.ask.record, self.admin
         history = History(
-            admin.binding, admin.opened(self.request, record), url=entry_url(admin, self.request)
+            admin.binding,
+            admin.opened(self.request, record),
+            self.request.user,
+            url=entry_url(admin, self.request),
         )
         items = history.items(outcome.since)
         decision = self.ask.decision()
@@ -115,6 +122,7 @@ class _Page:
             409,
             items=items,
             newest=items[0] if items else None,
+            moved=led(items),
             state=badge(admin.binding.table, decision.source),
             since=record.state_since,
             why=outcome.reasons,

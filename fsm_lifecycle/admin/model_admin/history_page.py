@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import get_content_type_for_model
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
 from django.http import HttpRequest
 
+from fsm_lifecycle.admin.model_admin.noting import edits
 from fsm_lifecycle.admin.model_admin.record_page import entry_url, log_url
 from fsm_lifecycle.presentation.record import footer
 from fsm_lifecycle.presentation.timeline import history
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
 
 LENGTH = 50
+#: How many of Django's own notes a page has, as there.
+NOTES = 100
 
 
 def context(admin: LifecycleAdmin, request: HttpRequest, object_id: str) -> dict[str, Any]:
@@ -28,7 +34,12 @@ def context(admin: LifecycleAdmin, request: HttpRequest, object_id: str) -> dict
     below = request.GET.get("below", "")
     before = int(below) if below.isascii() and below.isdigit() and len(below) < 19 else None
     items, more = history(
-        record, admin.opened(request, record), limit=LENGTH, below=before, url=entry_url(admin, request)
+        record,
+        admin.opened(request, record),
+        request.user,
+        limit=LENGTH,
+        below=before,
+        url=entry_url(admin, request),
     )
     return {
         "lifecycle_history": items,
@@ -36,4 +47,20 @@ def context(admin: LifecycleAdmin, request: HttpRequest, object_id: str) -> dict
         "lifecycle_older": items[-1].entry.sequence if more else None,
         "lifecycle_newest": before is not None,
         "lifecycle_log_url": log_url(admin, request, record),
+        **_edits(admin, request, object_id),
+    }
+
+
+def _edits(admin: LifecycleAdmin, request: HttpRequest, object_id: str) -> dict[str, Any]:
+    """Django's own list without what the timeline has already."""
+    notes = LogEntry.objects.filter(
+        object_id=unquote(object_id), content_type=get_content_type_for_model(admin.model)
+    )
+    ordered = edits(notes).select_related("user").order_by("action_time")
+    paginator = admin.get_paginator(request, ordered, NOTES)
+    page = paginator.get_page(request.GET.get(PAGE_VAR, 1))
+    return {
+        "action_list": page,
+        "page_range": paginator.get_elided_page_range(page.number),
+        "pagination_required": paginator.count > NOTES,
     }

@@ -5,7 +5,7 @@ The pages it adds are in the modules beside it. Must not know how they look.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django import forms
@@ -13,14 +13,16 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import flatten, flatten_fieldsets
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
-from fsm_lifecycle.admin.model_admin import bulk_page, event_page, history_page, record_page
+from fsm_lifecycle.admin.model_admin import bulk_page, errand_page, event_page, history_page, record_page
+from fsm_lifecycle.admin.model_admin.linking import LinkingForm
+from fsm_lifecycle.admin.model_admin.relations import narrowed, readable_filter
 from fsm_lifecycle.admin.model_admin.rights import RecordRights
 from fsm_lifecycle.admin.model_admin.state_filter import StateFilter
 from fsm_lifecycle.definition import Event
@@ -58,6 +60,7 @@ class LifecycleAdmin(RecordRights):
         if self.actions is not None:
             offered = [_action(event) for event in self.events() if not event.hidden]
             self.actions = [*self.actions, *offered]
+            self.action_form = bulk_page.asking(self.action_form)  # type: ignore[misc]
 
     @property
     def media(self) -> forms.Media:
@@ -92,7 +95,7 @@ class LifecycleAdmin(RecordRights):
         return state
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        filters: list[Any] = list(super().get_list_filter(request))
+        filters = [readable_filter(self.model, one) for one in super().get_list_filter(request)]
         name = self.binding.state_name
         if StateFilter in filters:
             return filters
@@ -101,6 +104,17 @@ class LifecycleAdmin(RecordRights):
         return [StateFilter, *filters]
 
     # --- fields ---------------------------------------------------------------------------------------------
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return narrowed(super().get_form(request, *args, **kwargs), request.user)
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return narrowed(super().get_changelist_form(request, **kwargs), request.user)
+
+    def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
+        for formset, inline in super().get_formsets_with_inlines(request, obj):
+            formset.form = narrowed(formset.form, request.user)
+            yield formset, inline
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """What only a firing writes, and who made the record, can be shown but not typed in."""
@@ -145,6 +159,7 @@ class LifecycleAdmin(RecordRights):
                 wrap(self._page(bulk_page.result)),
                 name=f"{prefix}_bulk_result",
             ),
+            path("_errand/<int:errand>/", wrap(self._page(errand_page.view)), name=f"{prefix}_errand"),
             path(
                 "<path:object_id>/event/<str:event>/",
                 wrap(self._page(event_page.view)),
@@ -177,6 +192,7 @@ class LifecycleAdmin(RecordRights):
     ) -> HttpResponse:
         if obj is not None and obj.pk is not None and not context.get("is_popup"):
             context.update(record_page.context(self, request, obj))
+        context["adminform"] = LinkingForm(context["adminform"], request)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
@@ -196,7 +212,9 @@ class LifecycleAdmin(RecordRights):
         if request.POST.get("action") != "delete_selected":
             return super().response_action(request, queryset, *args, **kwargs)
         try:
-            with transaction.atomic(using=queryset.db):  # all of them, with Django's notes on them, or none
+            # All of them, with Django's notes on them, or none.
+            rows: Any = queryset
+            with transaction.atomic(using=rows._db or router.db_for_write(rows.model)):
                 return super().response_action(request, queryset, *args, **kwargs)
         except LifecycleError as error:
             messages.error(request, _not_deleted(error))

@@ -6,17 +6,20 @@ Must not know the form of its fields.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib.admin.utils import quote
-from django.db import DEFAULT_DB_ALIAS
+from django.db import router
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
 
+from fsm_lifecycle.admin.section.choosing import home
 from fsm_lifecycle.admin.section.page import url_of
+from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.models import TransitionLog
 from fsm_lifecycle.presentation.panel import panel
 from fsm_lifecycle.presentation.record import diagram, footer, path, steps
-from fsm_lifecycle.presentation.timeline import history
+from fsm_lifecycle.presentation.timeline import history, led
 
 if TYPE_CHECKING:
     from fsm_lifecycle.admin.model_admin.lifecycle_admin import LifecycleAdmin
@@ -32,13 +35,19 @@ def context(admin: LifecycleAdmin, request: HttpRequest, shown_record: Any) -> d
         return {}
     object_id = quote(record.pk)
     items, more = history(
-        record, admin.opened(request, record), limit=admin.history_length, url=entry_url(admin, request)
+        record,
+        admin.opened(request, record),
+        request.user,
+        limit=admin.history_length,
+        url=entry_url(admin, request),
     )
-    # Who led it to its state, not who let it stay there.
-    by = next((item.who for item in items if item.target and item.source != item.target), None)
     taken = steps(record)
     shown = panel(
-        record, request.user, lambda event: admin.url("event", object_id, event.name), by, admin.events()
+        record,
+        request.user,
+        lambda event: admin.url("event", object_id, event.name),
+        led(items),
+        admin.events(),
     )
     return {
         "lifecycle_panel": shown,
@@ -71,11 +80,12 @@ def log_url(admin: LifecycleAdmin, request: HttpRequest, record: Any) -> str:
     if not request.user.has_perm("fsm_lifecycle.view_transitionlog") or not _in_section(record):
         return ""
     try:
-        return f"{url_of(admin.admin_site, 'log')}?model={admin.binding.label}&record={record.pk}"
+        log = url_of(admin.admin_site, "log")
     except NoReverseMatch:
         return ""
+    return f"{log}?{urlencode({'model': admin.binding.label, 'record': key_text(record.pk)})}"
 
 
 def _in_section(row: Any) -> bool:
-    """Whether the section shows the database a row is in: it shows the default one."""
-    return row._state.db in (None, DEFAULT_DB_ALIAS)
+    """Whether the section shows the log of the database a row is written to, from wherever it was read."""
+    return router.db_for_write(type(row), instance=row) == home()

@@ -80,7 +80,7 @@ def days(first: date, below: Sequence[int], above: Sequence[int]) -> Days:
         labels.append(Mark(_n(left + (place + 0.5) * step), _day(first + timedelta(days=place)), anchor))
     if number > 1:
         labels.append(Mark(_n(right), _day(first + timedelta(days=number - 1)), "end"))
-    return Days(bars, [Mark(_n(base - tick * scale), _round(tick)) for tick in ticks], labels)
+    return Days(bars, [Mark(_n(base - tick * scale), _round(tick, ticks[-1])) for tick in ticks], labels)
 
 
 def _ticks(most: int) -> list[int]:
@@ -93,10 +93,10 @@ def _ticks(most: int) -> list[int]:
     return list(range(step, most + 1, step)) or [most]
 
 
-def _round(number: int) -> str:
-    """A round number that has room beside the chart: ``20k``."""
+def _round(number: int, highest: int) -> str:
+    """A round number that has room beside the chart: ``20k``. All lines of a chart are in the unit of the highest."""
     for size, unit in ((1_000_000, "M"), (1000, "k")):
-        if number >= size * 10:
+        if highest >= size * 10:
             return f"{number / size:g}{unit}"
     return f"{number:,}"
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from fsm_lifecycle.admin.section import choosing
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.ledger.checkpoint import Checkpoint
 from fsm_lifecycle.ledger.note import NoteMismatch, parse_checkpoint
@@ -59,7 +60,8 @@ class CheckpointPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         pk = self.kwargs["pk"]
-        checkpoint = Checkpoint.objects.filter(pk=pk).first() if pk <= _LARGEST else None
+        rows = Checkpoint.objects.using(choosing.chosen(request.GET))
+        checkpoint = rows.filter(pk=pk).first() if pk <= _LARGEST else None
         if checkpoint is None:
             raise Http404("There is no such checkpoint.")
         return _download(
@@ -78,14 +80,15 @@ class CheckpointsPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         return _download(
-            StreamingHttpResponse(_archive(), content_type="application/x-tar"), "checkpoints.tar"
+            StreamingHttpResponse(_archive(choosing.chosen(request.GET)), content_type="application/x-tar"),
+            "checkpoints.tar",
         )
 
 
-def _archive() -> Iterator[bytes]:
+def _archive(using: str) -> Iterator[bytes]:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w|") as archive:
-        for checkpoint in Checkpoint.objects.order_by("id").iterator(chunk_size=500):
+        for checkpoint in Checkpoint.objects.using(using).order_by("id").iterator(chunk_size=500):
             note = checkpoint.note.encode()
             member = tarfile.TarInfo(_name(checkpoint))
             member.size, member.mtime = len(note), int(checkpoint.created_at.timestamp())

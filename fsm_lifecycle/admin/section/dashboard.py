@@ -70,9 +70,7 @@ class DashboardPage(Page):
             none = {"no_lifecycle": not lifecycles(), "nothing": seen.nothing, "helpers": who_grants()}
             return super().get_context_data(**none, **kwargs)
         counted = census()
-        models = [
-            model for model in lifecycles() if seen.sees(model) or model._lifecycle.owner in seen.partly
-        ]
+        models = [model for model in lifecycles() if seen.some_of(model)]
         labels = {model._lifecycle.label for model in models if seen.sees(model)}
         may_see_refusals = self.request.user.has_perm("fsm_lifecycle.view_refusedattempt")
         per_day = daily(labels, counted, days=DAYS, refusals=may_see_refusals)

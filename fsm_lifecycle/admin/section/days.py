@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -23,4 +23,5 @@ def by_day(rows: Iterable[Any], time: str = "recorded_at") -> list[tuple[str, li
 
 def _named(day: date) -> str:
     text = date_format(day, "j M Y")
-    return f"Today, {text}" if day == timezone.localdate() else text
+    today = timezone.localdate()
+    return {today: f"Today, {text}", today - timedelta(days=1): f"Yesterday, {text}"}.get(day, text)

@@ -121,12 +121,12 @@ class EntryPage(Page):
         if model is None:
             return found
         opened = self._opened(model)
-        item = History(model._lifecycle, opened).items([entry])[0]
+        item = History(model._lifecycle, opened, self.request.user).items([entry])[0]
         snapshot, metadata = entry.snapshot, entry.metadata
         return found | {
             "item": item,
-            "snapshot": _facts(snapshot, opened) if isinstance(snapshot, dict) else [],
-            "metadata": _facts(metadata, opened) if isinstance(metadata, dict) else [],
+            "snapshot": _snapshot(snapshot, opened) if isinstance(snapshot, dict) else [],
+            "metadata": _metadata(metadata, opened) if isinstance(metadata, dict) else [],
         }
 
     def _opened(self, model: Any) -> Opened:
@@ -140,10 +140,17 @@ class EntryPage(Page):
         return Opened.of(model, [*shown, *admin.get_list_display(self.request)])
 
 
-def _facts(values: dict[str, Any], opened: Opened) -> list[Fact]:
-    return [
-        Fact(opened.label(name), opened.text(name, value))
-        if opened.shows(name)
-        else Fact(opened.label(name), "", hidden=True)
-        for name, value in values.items()
-    ]
+def _snapshot(values: dict[str, Any], opened: Opened) -> list[Fact]:
+    return [_fact(name, value, opened, opened.shows_field(name)) for name, value in values.items()]
+
+
+def _metadata(values: dict[str, Any], opened: Opened) -> list[Fact]:
+    found = []
+    for name, kept in values.items():
+        value = opened.inside(kept)
+        found.append(_fact(name, value, opened, opened.shows(name) and bool(value or not kept)))
+    return found
+
+
+def _fact(name: str, value: Any, opened: Opened, shown: bool) -> Fact:
+    return Fact(opened.label(name), opened.text(name, value) if shown else "", hidden=not shown)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +19,19 @@ from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connections, router
 
-from fsm_lifecycle import __version__, conf
+from fsm_lifecycle import __version__
 from fsm_lifecycle.admin.section.guarding import Guarded, guarded, merge_delay
+from fsm_lifecycle.admin.section.in_force import model_told
+from fsm_lifecycle.agents import registry
+from fsm_lifecycle.agents.providers import key_of
+from fsm_lifecycle.agents.runs import shown
+from fsm_lifecycle.dispatch import routines
+from fsm_lifecycle.dispatch.databases import with_work
+from fsm_lifecycle.dispatch.figures import standings
+from fsm_lifecycle.dispatch.routine_state import RoutineState
+from fsm_lifecycle.dispatch.work_item import WorkItem
+from fsm_lifecycle.engine import check_errand
+from fsm_lifecycle.engine.errand import Errand
 from fsm_lifecycle.ledger.census import Census, census
 from fsm_lifecycle.ledger.checkpoint import Checkpoint
 from fsm_lifecycle.ledger.definitions import LifecycleDefinition
@@ -62,6 +74,40 @@ class Stands:
     """Whether entries wait for their seal for too long."""
     unstored: list[str]
     """Lifecycles whose table in force is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """How the background work of one database stands."""
+
+    alias: str
+    due: int
+    whole: bool
+    """Whether all that is due was counted."""
+    oldest: datetime | None
+    dead: bool
+    """Whether anything was given up."""
+    failing: list[str]
+    """Routines that failed the last time."""
+    checked: Errand | None
+    """The last check of the ledger that came to its end."""
+
+
+def background() -> Iterator[AtWork]:
+    """Every database that has work."""
+    labels = {one.name: one.label for one in routines.all_routines()}
+    for alias in with_work():
+        found = list(standings(alias))
+        states = RoutineState.objects.using(alias).filter(failed_at__isnull=False).order_by("name")
+        yield AtWork(
+            alias=alias,
+            due=sum(one.due for one in found),
+            whole=all(one.whole for one in found),
+            oldest=min((one.oldest for one in found if one.oldest is not None), default=None),
+            dead=WorkItem.objects.using(alias).filter(status=WorkItem.DEAD).exists(),
+            failing=[labels[one.name] for one in states if one.name in labels],
+            checked=check_errand.last(alias),
+        )
 
 
 def databases(now: datetime) -> Iterator[Stands]:
@@ -114,19 +160,28 @@ def findings() -> list[Finding]:
 
 def _finding(one: Any) -> Finding:
     serious = one.level >= checks.ERROR
-    if "FSM_LIFECYCLE" not in one.msg:
+    # A sentence on the settings quotes what stands there, but for those that begin so.
+    if "FSM_LIFECYCLE" not in one.msg or one.msg.startswith("FSM_LIFECYCLE: "):
         subject = f"{one.obj._meta.label}: " if hasattr(one.obj, "_meta") else ""
         return Finding(one.id, serious, f"{subject}{one.msg}", one.hint or "")
-    # Such a sentence quotes what stands there.
-    key = next((f"{key} in " for key in sorted(conf.KEYS) if f"[{key!r}]" in one.msg), "")
-    return Finding(
-        one.id, serious, f"{key}FSM_LIFECYCLE is not right.", "manage.py check says what stands there."
-    )
+    named = re.match(r"FSM_LIFECYCLE\[['\"](\w+)['\"]\]", one.msg)
+    if named is None:
+        return Finding(
+            one.id, serious, "FSM_LIFECYCLE is not right.", "manage.py check says what stands there."
+        )
+    return Finding(one.id, serious, f"{named[1]} in FSM_LIFECYCLE is not right.", one.hint or "")
 
 
 def providers() -> list[tuple[str, bool]]:
     """Each provider, and whether this process has a key for it. Never the key."""
     return [(name, any(os.environ.get(key) for key in keys)) for name, keys in PROVIDERS.items()]
+
+
+def models() -> list[tuple[str, bool]]:
+    """Each language model that agents use, and whether it has what it needs here."""
+    names = [one.language_model for one in registry.profiles()]
+    known = dict.fromkeys(name for name in names if isinstance(name, str))
+    return [(model_told(shown(name)), key_of(name).present) for name in known]
 
 
 def versions() -> list[tuple[str, str]]:

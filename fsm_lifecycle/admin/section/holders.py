@@ -66,8 +66,12 @@ class Holding:
     """How it came about; ``None`` where nobody recorded that."""
     record: Any = None
     """The record, where the reader may see it."""
+    called: str = ""
+    """What the record is called: by its name where the reader may see it, else by its key."""
     url: str = ""
     """The record's page."""
+    holder_url: str = ""
+    """The page of the user or group, where the reader may see it."""
     by: str = ""
     """Who made it, in words."""
 

@@ -21,7 +21,9 @@ class HoldForm(forms.Form):
     """Which record, and why."""
 
     model = forms.ChoiceField(label="Lifecycle")
-    record = forms.CharField(label="Record", max_length=255, help_text="Its key: what its address ends with.")
+    record = forms.CharField(
+        label="Record", max_length=255, help_text="Its key, as in the address of its page."
+    )
     reason = forms.CharField(
         label="Reason",
         max_length=500,

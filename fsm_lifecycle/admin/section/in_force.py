@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fsm_lifecycle import conf
+from fsm_lifecycle.dispatch.waking import MODES
 
 SET: Final = "set"
 UNREADABLE: Final = "set to something that cannot be used; manage.py check names it"
@@ -20,6 +21,7 @@ UNREADABLE: Final = "set to something that cannot be used; manage.py check names
 _is_dotted = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){1,9}", re.ASCII).fullmatch
 _is_network = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?", re.ASCII).fullmatch
 _is_model = re.compile(r"[a-z][a-z0-9.:/-]{0,49}", re.ASCII).fullmatch
+_is_provided = re.compile(r"(anthropic|openai|scripted|command)/[\w.:/-]{1,100}", re.ASCII).fullmatch
 _like_a_key = re.compile(r"(^|[/:])(sk|pk|rk|key|token|secret)[-_]|[0-9a-f]{16}", re.IGNORECASE).search
 
 
@@ -90,8 +92,19 @@ def _dotted(value: Any) -> str | None:
     return value if type(value) is str and _is_dotted(value) else None
 
 
+def model_told(value: Any) -> str:
+    """A language model's name, unless it may be a key in the wrong place."""
+    if type(value) is not str:
+        return SET
+    name, at, address = value.partition("@http")
+    host = _host(f"http{address}") if at else ""
+    if host is None or not (_is_provided(name) or _is_model(name)) or _like_a_key(name):
+        return SET
+    return f"{name}@{host}" if host else name
+
+
 def _model(value: Any) -> str | None:
-    return value if type(value) is str and _is_model(value) and not _like_a_key(value) else SET
+    return model_told(value)
 
 
 def _host(value: Any) -> str | None:
@@ -144,6 +157,10 @@ def _size(value: Any) -> str | None:
     return f"{len(value):,} {'entry' if len(value) == 1 else 'entries'}" if isinstance(value, dict) else None
 
 
+def _name_of_mode(value: Any) -> str | None:
+    return value if value in MODES else None
+
+
 Shown = tuple[Callable[[Any], str | None] | None, str | Callable[[], str]]
 
 #: How each key is shown, and what is in force where it is not set. Keys that are not here are secrets or paths.
@@ -155,21 +172,21 @@ _SHOWN: Final[Mapping[str, Shown]] = {
     "SEAL_MERGE_DELAY": (_seconds, "60 s"),
     "ADMIN_BULK_INLINE": (_number, "200"),
     "RETENTION_DAYS": (_days, lambda: _days({}) or ""),
-    "DISPATCH": (_dotted, "not set"),
-    "LEASE_SECONDS": (_seconds, "not set"),
+    "DISPATCH": (_name_of_mode, "thread"),
+    "LEASE_SECONDS": (_seconds, "60 s"),
     "BASE_URL": (_host, "not set"),
-    "WEBHOOK_ALLOW_HTTP": (_switch, "not set"),
-    "WEBHOOK_ALLOWED_PORTS": (_every(_port), "not set"),
-    "WEBHOOK_ALLOWED_NETWORKS": (_every(_network), "not set"),
-    "WEBHOOK_TIMEOUT": (_seconds, "not set"),
-    "API_BULK_LIMIT": (_number, "not set"),
-    "API_REQUIRE_IF_MATCH": (_switch, "not set"),
-    "STREAMS_PER_USER": (_number, "not set"),
+    "WEBHOOK_ALLOW_HTTP": (_switch, "off"),
+    "WEBHOOK_ALLOWED_PORTS": (_every(_port), "443"),
+    "WEBHOOK_ALLOWED_NETWORKS": (_every(_network), "none"),
+    "WEBHOOK_TIMEOUT": (_every(_seconds), "5 s, 15 s"),
+    "API_BULK_LIMIT": (_number, "500"),
+    "API_REQUIRE_IF_MATCH": (_switch, "off"),
+    "STREAMS_PER_USER": (_number, "5"),
     "AGENT_MODEL": (_model, "not set"),
-    "AGENT_PRICES": (_size, "not set"),
-    "AGENTS_ENABLED": (_switch, "not set"),
-    "AGENT_USER_DAILY_TOKENS": (_number, "not set"),
-    "MCP_ALLOWED_ORIGINS": (_every(_host), "not set"),
+    "AGENT_PRICES": (_size, "none"),
+    "AGENTS_ENABLED": (_switch, "on"),
+    "AGENT_USER_DAILY_TOKENS": (_number, "no limit"),
+    "MCP_ALLOWED_ORIGINS": (_every(_host), "none"),
 }
 
 _MEANS: Final = {
@@ -181,5 +198,23 @@ _MEANS: Final = {
     "LEDGER_EXPORT": "What is called with every new checkpoint",
     "SEAL_MERGE_DELAY": "After which an unsealed entry is a finding",
     "ADMIN_BULK_INLINE": "How many records a page moves or purges at once",
+    "AGENTS_ENABLED": "Agents may run at all",
+    "AGENT_MODEL": "The model of agents that name none",
+    "AGENT_PRICES": "What a million tokens cost, by model",
+    "AGENT_PROVIDERS": "Names of the project’s own for providers",
+    "AGENT_USER_DAILY_TOKENS": "How many tokens one user’s runs may use in a day",
+    "API_BULK_LIMIT": "How many records one request of the API moves",
+    "API_REQUIRE_IF_MATCH": "The API fires only on what the caller has seen",
+    "BASE_URL": "Links outside a request begin with it",
+    "DISPATCH": "Who does what follows a commit",
+    "ENCRYPTION_KEYS": "Encrypt the secrets of webhooks; never shown",
+    "LEASE_SECONDS": "How long a worker holds what it works on, unless it renews that",
+    "MCP_ALLOWED_ORIGINS": "Which browsers’ pages may reach the MCP server",
     "RETENTION_DAYS": "How long rows beside the log are kept",
+    "STREAMS_PER_USER": "How many streams one user may hold open",
+    "WEBHOOK_ALLOWED_NETWORKS": "Networks that are reached although they are not public",
+    "WEBHOOK_ALLOWED_PORTS": "The ports that endpoints may have",
+    "WEBHOOK_ALLOW_HTTP": "Endpoints may be reached without TLS",
+    "WEBHOOK_PROXY": "An egress proxy for deliveries",
+    "WEBHOOK_TIMEOUT": "To connect, and for a whole attempt",
 }

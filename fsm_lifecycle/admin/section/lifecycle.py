@@ -86,13 +86,15 @@ class LifecyclePage(Page):
             "roles": [str(role.label) for role in table.roles.values()],
             "rights": matrix(model) if table.roles else [],
             "roles_url": allowed_url(self, "roles"),
+            "agent_url": allowed_url(self, "explorer", label=label),
+            "chat_url": allowed_url(self, "chat", label=label),
             "links": [
                 (link, self._url_of(link.source), self._url_of(link.target)) for link in connections(model)
             ],
             "versions": known,
             "earlier": [one for one in known if not one.current],
             "fingerprint": table.fingerprint,
-            "visible": seen.sees(model) or binding.owner in seen.partly,
+            "visible": seen.some_of(model),
         }
         if context["visible"]:
             context |= self._records(model, seen, census())

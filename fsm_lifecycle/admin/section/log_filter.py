@@ -18,6 +18,7 @@ from django.utils.formats import date_format
 
 from fsm_lifecycle.access.stores import user_text
 from fsm_lifecycle.admin.section.moment_field import MomentField
+from fsm_lifecycle.admin.section.record_field import RecordField, of_record
 from fsm_lifecycle.engine.visible_log import owners
 from fsm_lifecycle.ledger.entry import KINDS as ENTRY_KINDS
 from fsm_lifecycle.ledger.entry import TransitionLog, TransitionLogQuerySet
@@ -39,7 +40,7 @@ class LogFilter(forms.Form):
     """The filter of the log. ``narrow`` is asked once it is valid."""
 
     model = forms.ChoiceField(label="Lifecycle", required=False)
-    record = forms.CharField(label="Record", required=False, max_length=255, widget=forms.TextInput)
+    record = RecordField()
     event = forms.ChoiceField(label="Event", required=False)
     actor = forms.CharField(label="Who", required=False, max_length=255)
     kind = forms.ChoiceField(
@@ -121,11 +122,6 @@ class LogFilter(forms.Form):
     # --- what it leaves -------------------------------------------------------------------------------------
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is filtered."""
-        return not any(self.cleaned_data.values())
-
-    @property
     def only_times(self) -> bool:
         """Whether nothing but the time is filtered, so that the order in time is all a page needs."""
         return not any(value for name, value in self.cleaned_data.items() if name not in ("since", "until"))
@@ -161,7 +157,7 @@ class LogFilter(forms.Form):
         entries = self.in_time(entries)
         if found["record"]:
             labels = [found["model"]] if found["model"] else list(self.models)
-            entries = entries.filter(object_pk=found["record"], model_label__in=labels)
+            entries = entries.filter(**of_record(found["record"]), model_label__in=labels)
         elif found["model"]:
             entries = entries.filter(unindexed(Q(model_label=found["model"])))
         if found["event"]:

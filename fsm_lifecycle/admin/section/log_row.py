@@ -19,11 +19,10 @@ from fsm_lifecycle.admin.section.log_filter import name_of
 from fsm_lifecycle.admin.section.page import url_of
 from fsm_lifecycle.admin.section.seen import Seen
 from fsm_lifecycle.engine.visible_log import Sight, owners
-from fsm_lifecycle.ledger.body import BodyMismatch
 from fsm_lifecycle.ledger.entry import TransitionLog
 from fsm_lifecycle.presentation.badges import Badge, badge
-from fsm_lifecycle.presentation.people import Who, names_of, who_did
-from fsm_lifecycle.presentation.timeline import described, what_happened
+from fsm_lifecycle.presentation.people import Who, approver, names_of, who_did
+from fsm_lifecycle.presentation.timeline import AT_THE_TIME, caused_by, what_happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,13 @@ class Row:
     @property
     def notes(self) -> bool:
         """Whether there is more to say of it."""
-        return bool(self.approved or self.cause or self.entry.compensating)
+        return bool(self.approved or self.cause or self.entry.compensating or self.happened)
+
+    @property
+    def happened(self) -> datetime | None:
+        """When it happened, where it was recorded at another time."""
+        at = self.entry.happened_at
+        return at if abs(self.entry.recorded_at - at) >= AT_THE_TIME else None
 
     @property
     def is_today(self) -> bool:
@@ -106,9 +111,9 @@ def rows_of(entries: Sequence[TransitionLog], site: AdminSite, sight: Sight, see
                 source=_badge(model, entry.from_state),
                 target=_badge(model, entry.to_state),
                 who=who_did(entry, names),
-                cause=_caused_by(entry, cause),
+                cause=caused_by(entry, cause),
                 cause_url="" if cause is None else f"{log_url}{cause.pk}/",
-                approved=_approver(entry),
+                approved=approver(entry, names),
             )
         )
     return made
@@ -134,22 +139,6 @@ def _causes(entries: Iterable[TransitionLog], sight: Sight) -> dict[str, Transit
     if not wanted:
         return {}
     return {one.entry_hash: one for one in sight.entries(TransitionLog.objects.filter(entry_hash__in=wanted))}
-
-
-def _caused_by(entry: TransitionLog, cause: TransitionLog | None) -> str:
-    if cause is not None:
-        return f"caused by {described(cause)}"
-    return "caused by an entry that is hidden from you" if entry.cause else ""
-
-
-def _approver(entry: TransitionLog) -> str:
-    try:
-        field = entry.fields.get("approval")
-    except BodyMismatch:
-        return ""
-    value = None if field is None or field.redacted else field.value
-    label = value.get("label") if isinstance(value, dict) else None
-    return str(label) if label else ""
 
 
 def _badge(model: Any, state: str | None) -> Badge | None:

@@ -43,6 +43,11 @@ class Page(TemplateView):
         """Whether a user of the admin may see this page."""
         return bool(user.has_perm(cls.permission))
 
+    @classmethod
+    def attention(cls) -> str:
+        """How much on this page wants somebody's attention, for its tab; empty for nothing. Costs next to nothing."""
+        return ""
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.current_app = self._site.name
         if not self.allows(request.user):
@@ -62,7 +67,12 @@ class Page(TemplateView):
         site = self._site
         lit = self.under or self.name
         tabs = [
-            {"label": page.tab, "url": url_of(site, page.name), "current": page.name == lit}
+            {
+                "label": page.tab,
+                "url": url_of(site, page.name),
+                "current": page.name == lit,
+                "count": page.attention(),
+            }
             for page in self.pages
             if page.tab and page.allows(self.request.user)
         ]

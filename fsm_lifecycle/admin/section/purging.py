@@ -19,6 +19,7 @@ from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.retention import COUNTED, PURGE
 from fsm_lifecycle.admin.section.seen import Seen, label_of, url_of_record
 from fsm_lifecycle.append_only import key_text
+from fsm_lifecycle.engine import purge_errand
 from fsm_lifecycle.engine.binding import SINCE
 from fsm_lifecycle.engine.eligibility import count_eligible, eligible_page, retained, retention_of
 from fsm_lifecycle.engine.retention import PurgeOutcome, PurgeResult, purge_eligible
@@ -57,7 +58,9 @@ class PurgePage(Page):
         super().setup(request, *args, **kwargs)
         self.using = router.db_for_write(TransitionLog)
         self.now = timezone.now()
-        self.model: Any = next((m for m in retained() if m._meta.label_lower == kwargs["label"]), None)
+        self.model: Any = next(
+            (m for m in retained(self.using) if m._meta.label_lower == kwargs["label"]), None
+        )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self._require()
@@ -70,15 +73,26 @@ class PurgePage(Page):
         if moment is None:
             form.add_error(None, "What was shown here is not known any more. Look again, then purge.")
         elif form.is_valid():
+            reason, redact = form.cleaned_data["reason"], form.cleaned_data["redact"]
             try:
+                if self._many(moment):
+                    errand = purge_errand.order(
+                        self.model,
+                        user=request.user,
+                        using=self.using,
+                        reason=reason,
+                        redact_bodies=redact,
+                        as_of=moment,
+                    )
+                    return HttpResponseRedirect(self.url("purging", pk=errand.pk))
                 result = purge_eligible(
                     self.model,
                     by=request.user,
-                    reason=form.cleaned_data["reason"],
+                    reason=reason,
                     using=self.using,
                     now=moment,
                     limit=conf.admin_bulk_inline(),
-                    redact_bodies=form.cleaned_data["redact"],
+                    redact_bodies=redact,
                 )
             except LifecycleError as error:
                 form.add_error(None, str(error))
@@ -86,6 +100,11 @@ class PurgePage(Page):
                 request.session[_SESSION] = _kept(self.model, result)
                 return HttpResponseRedirect(self.url("purged"))
         return self.render_to_response(self.get_context_data())
+
+    def _many(self, moment: datetime) -> bool:
+        """Whether more may go than one request takes."""
+        most = conf.admin_bulk_inline()
+        return count_eligible(self.model, using=self.using, now=moment, limit=most + 1) > most
 
     def _require(self) -> None:
         if self.model is None:
@@ -105,8 +124,10 @@ class PurgePage(Page):
         model, meta = self.model, self.model._meta
         number = count_eligible(model, using=self.using, now=self.now, limit=COUNTED + 1)
         rows = eligible_page(model, using=self.using, now=self.now, size=LISTED)
-        readable = Seen(self.request.user).records((label_of(model), key_text(row.pk)) for row in rows)
-        at_once = min(number, conf.admin_bulk_inline())
+        readable = Seen(self.request.user, self.using).records(
+            (label_of(model), key_text(row.pk)) for row in rows
+        )
+        in_background = number > conf.admin_bulk_inline()
         policy = retention_of(model)
         return {
             **super().get_context_data(**kwargs),
@@ -117,10 +138,9 @@ class PurgePage(Page):
             "after": policy.after,
             "number": min(number, COUNTED),
             "more": number > COUNTED,
-            "at_once": at_once,
-            "left": number > at_once,
-            "beyond": max(0, at_once - len(rows)),
-            "rows": [self._row(row, readable) for row in rows[:at_once]],
+            "in_background": in_background,
+            "beyond": max(0, min(number, COUNTED) - len(rows)),
+            "rows": [self._row(row, readable) for row in rows],
             "form": self.form or PurgeForm(),
             "as_of": self.now.isoformat(),
             "retention_url": self.url("retention"),
@@ -156,15 +176,21 @@ class PurgedPage(Page):
         }
 
 
+def names_of(model: Any) -> tuple[str, str]:
+    """What one record is called, and what many are."""
+    return str(model._meta.verbose_name), str(model._meta.verbose_name_plural)
+
+
 def _kept(model: Any, result: PurgeResult) -> dict[str, Any]:
     """What the session keeps of a result."""
 
     def told(outcome: PurgeOutcome) -> dict[str, str]:
         return {"record": outcome.record[:100], "reason": outcome.reason[:200]}
 
+    kind, kinds = names_of(model)
     return {
-        "kind": str(model._meta.verbose_name),
-        "kinds": str(model._meta.verbose_name_plural),
+        "kind": kind,
+        "kinds": kinds,
         "done": result.done,
         "failed": result.failed,
         "total": result.done + result.failed,

@@ -19,6 +19,7 @@ from django.utils.text import capfirst
 
 from fsm_lifecycle.access import stores
 from fsm_lifecycle.admin.section.moment_field import MomentField
+from fsm_lifecycle.admin.section.record_field import RecordField, of_record
 from fsm_lifecycle.admin.section.search import matches_user
 from fsm_lifecycle.engine.visible_log import owners
 
@@ -42,8 +43,11 @@ SURFACES: Final = {
     "pages": "the pages",
     "api": "the REST API",
     "agent": "an agent",
+    "approval": "an approval",
+    "chat": "a chat",
     "mcp": "MCP",
     "command": "a command",
+    "tester": "the tester of tools",
 }
 _NAMESAKES: Final = 20
 
@@ -52,7 +56,7 @@ class RefusalFilter(forms.Form):
     """The filter of the refusals. ``narrow`` is asked once it is valid."""
 
     model = forms.ChoiceField(label="Lifecycle", required=False)
-    record = forms.CharField(label="Record", required=False, max_length=255)
+    record = RecordField()
     event = forms.ChoiceField(label="Event", required=False)
     code = forms.ChoiceField(label="Why", required=False, choices=[("", "Any reason"), *CODES.items()])
     actor = forms.CharField(label="Who", required=False, max_length=150)
@@ -112,7 +116,6 @@ class RefusalFilter(forms.Form):
         found = self.cleaned_data
         for name, column in (
             ("model", "model_label"),
-            ("record", "object_pk"),
             ("event", "event"),
             ("code", "code"),
             ("surface", "surface"),
@@ -121,6 +124,8 @@ class RefusalFilter(forms.Form):
         ):
             if found[name]:
                 refusals = refusals.filter(**{column: found[name]})
+        if found["record"]:
+            refusals = refusals.filter(**of_record(found["record"]))
         return refusals if self._actor is None else refusals.filter(self._actor)
 
     def chips(self) -> list[tuple[str, str]]:

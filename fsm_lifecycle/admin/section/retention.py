@@ -17,7 +17,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.page import Page
 from fsm_lifecycle.admin.section.seen import Seen, url_of_record
+from fsm_lifecycle.engine import purge_errand
 from fsm_lifecycle.engine.eligibility import count_eligible, retained, retention_of
+from fsm_lifecycle.engine.errand import Errand
 from fsm_lifecycle.engine.legal_hold import LegalHold, release_hold, with_ends
 from fsm_lifecycle.engine.visible_log import owners
 from fsm_lifecycle.exceptions import LifecycleError
@@ -73,7 +75,7 @@ class RetentionPage(Page):
         return LegalHold.objects.using(self.using).active().filter(pk=int(text)).first()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        seen, params = Seen(self.request.user), self.request.GET
+        seen, params = Seen(self.request.user, self.using), self.request.GET
         holds = slice_of(
             LegalHold.objects.using(self.using).active(), params, time="placed_at", size=SIZE, prefix="h_"
         )
@@ -83,7 +85,7 @@ class RetentionPage(Page):
         asked = params.get("release", "")
         return {
             **super().get_context_data(**kwargs),
-            "lifecycles": [self._lifecycle(model) for model in retained()],
+            "lifecycles": [self._lifecycle(model) for model in retained(self.using)],
             "holds": holds,
             "held": self._held(with_ends(holds.rows, self.using), seen),
             "releasing": self._hold(asked) if asked else None,
@@ -91,7 +93,16 @@ class RetentionPage(Page):
             "gone": gone,
             "tombstones": self._tombstones(gone.rows),
             "hold_url": self.url("hold"),
+            "purges": self._purges(),
         }
+
+    def _purges(self) -> list[tuple[str, str]]:
+        """Purges under way, by what goes, with their pages."""
+        going = Errand.objects.using(self.using).filter(kind=purge_errand.KIND, status=Errand.GOING)
+        return [
+            (kind_of(one.model_label).lower(), self.url("purging", pk=one.pk))
+            for one in going.order_by("-id")[:5]
+        ]
 
     def _lifecycle(self, model: Any) -> dict[str, Any]:
         policy, table = retention_of(model), model._lifecycle.table
@@ -115,7 +126,10 @@ class RetentionPage(Page):
             by = names.get(hold.actor_id, hold.placed_by) if hold.actor_label else hold.placed_by
             record = records.get((hold.model_label, hold.object_pk))
             url = url_of_record(self._site, record) if record is not None else ""
-            found.append({"hold": hold, "name": kind_of(hold.model_label), "url": url, "by": by})
+            kind = kind_of(hold.model_label)
+            name = hold.object_pk if record is None else str(record)
+            called = name if name.lower().startswith(kind.lower()) else f"{kind} {name}"
+            found.append({"hold": hold, "called": called, "url": url, "by": by})
         return found
 
     def _tombstones(self, entries: Sequence[TransitionLog]) -> list[dict[str, Any]]:

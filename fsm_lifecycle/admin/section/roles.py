@@ -18,6 +18,7 @@ from django.utils.http import urlencode
 from fsm_lifecycle.access import grant_role, revoke_delegation, revoke_role, stores
 from fsm_lifecycle.access.delegation import Delegation
 from fsm_lifecycle.access.event import AccessEvent
+from fsm_lifecycle.admin.model_admin.linking import url_of_other
 from fsm_lifecycle.admin.section.direct import direct
 from fsm_lifecycle.admin.section.granting import GrantForm, record_by_key, whom_to_ask
 from fsm_lifecycle.admin.section.holders import Holders, Holding
@@ -207,6 +208,8 @@ class RolesPage(Page):
         for one in rows:
             one.record = records.get((label, one.object_pk))
             one.url = url_of_record(self._site, one.record) if one.record is not None else ""
+            one.called = _called(self.model, one)
+            one.holder_url = url_of_other(self._site, type(one.holder), one.holder, self.request)
             if one.event is not None:
                 one.by = by_whom(one.event, names)
 
@@ -253,6 +256,12 @@ class RolesPage(Page):
         if isinstance(on, type):
             return f"all {on._meta.verbose_name_plural}"  # type: ignore[attr-defined]
         return f"{on._meta.verbose_name} {on.pk}"
+
+
+def _called(model: Any, one: Holding) -> str:
+    kind = str(model._meta.verbose_name)
+    name = one.object_pk if one.record is None else str(one.record)
+    return name if name.lower().startswith(kind.lower()) else f"{kind[:1].upper()}{kind[1:]} {name}"
 
 
 def _by_name(one: Holding) -> tuple[str, str, str]:

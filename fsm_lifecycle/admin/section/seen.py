@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
+from django.db import router
 from django.db.models import Model, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
@@ -18,8 +20,9 @@ from fsm_lifecycle.access import branches, policy
 from fsm_lifecycle.access.visibility import visible
 from fsm_lifecycle.append_only import key_text
 from fsm_lifecycle.definition import CRUD
-from fsm_lifecycle.engine.visible_log import KeyText
-from fsm_lifecycle.registry import lifecycles
+from fsm_lifecycle.engine.visible_log import KeyText, owners_first
+from fsm_lifecycle.ledger.entry import TransitionLog
+from fsm_lifecycle.registry import lifecycles, lives_in
 
 _LARGEST = 2**63 - 1
 
@@ -28,10 +31,13 @@ Place = tuple[str, str]
 
 
 class Seen:
-    """What one user sees. Made for one request; records that are gone are seen by who sees all entries alone."""
+    """What one user sees. Made for one request; records that are gone are seen by who sees all entries alone.
 
-    def __init__(self, user: Any) -> None:
-        self.user = user
+    ``using``: the database of the log, which is that of the records; by default, where the log is read from.
+    """
+
+    def __init__(self, user: Any, using: str | None = None) -> None:
+        self.user, self.using = user, using or TransitionLog.objects.db
 
     @cached_property
     def everything(self) -> bool:
@@ -55,8 +61,11 @@ class Seen:
         rights = policy.rights(self.user, model)
         if rights.refusal:
             return Q(pk__in=[])
-        if rights.allows(CRUD.READ):
+        # A child's rows stand under the label of the model whose table has the state, among those of its other records.
+        if rights.allows(CRUD.READ) and model._lifecycle.owner is model:  # type: ignore[attr-defined]
             return here
+        if not lives_in(model, using):
+            return Q(pk__in=[])
         records = visible(QuerySet(model, using=using), self.user)
         return here & Q(object_pk__in=records.order_by().values_list(KeyText(model)))
 
@@ -66,14 +75,18 @@ class Seen:
         for label, key in places:
             wanted.setdefault(label, set()).add(key)
         found: dict[Place, Any] = {}
-        for model in lifecycles():
-            # Entries name the model whose table has the state; a child's records are found there.
-            if (texts := wanted.get(label_of(model))) is None or model._lifecycle.owner is not model:
+        for model in owners_first():
+            label = label_of(model)
+            if (texts := wanted.get(label)) is None or not lives_in(model, self.using):
                 continue
-            keys = [key for text in texts if (key := key_of(model, text)) is not None]
-            rows: QuerySet[Any] = QuerySet(model)
+            # Entries name the model whose table has the state; of its children only what is not found there is asked.
+            left = [text for text in texts if (label, text) not in found]
+            keys = [key for text in left if (key := key_of(model, text)) is not None]
+            if not keys:
+                continue
+            rows: QuerySet[Any] = QuerySet(model, using=self.using)
             for record in visible(rows.filter(pk__in=keys), self.user):
-                found[label_of(model), key_text(record.pk)] = record
+                found[label, key_text(record.pk)] = record
         return found
 
 
@@ -90,7 +103,7 @@ def key_of(model: type[Model], text: str, *, exact: bool = True) -> Any:
     if "\0" in text or len(text) > 255:
         return None
     try:
-        key = branches.key_field(model).to_python(text.strip())
+        key = branches.key_field(model).to_python(text if exact else text.strip())
         if key is None or key == "" or (exact and key_text(key) != text):
             return None
     except (ValidationError, ValueError, TypeError, OverflowError):
@@ -99,12 +112,17 @@ def key_of(model: type[Model], text: str, *, exact: bool = True) -> Any:
 
 
 def url_of_record(site: AdminSite, record: Any) -> str:
-    """The address of a record's page in the admin; empty where its model has none there."""
+    """The address of a record's page in the admin; empty where its model has none there.
+
+    A page shows the record of the database that the routers name, so another's has none either.
+    """
     model = type(record)
-    if model not in site._registry:
+    if model not in site._registry or router.db_for_write(model, instance=record) != router.db_for_write(
+        model
+    ):
         return ""
     try:
         name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_change"
-        return reverse(name, args=[record.pk])
+        return reverse(name, args=[quote(record.pk)])
     except NoReverseMatch:
         return ""

@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import router
 from django.utils import timezone
 
+from fsm_lifecycle import conf
+from fsm_lifecycle.admin.section.choosing import home
 from fsm_lifecycle.admin.section.guarding import folder_state, keeping
-from fsm_lifecycle.admin.section.health import databases, findings, order, providers, versions
+from fsm_lifecycle.admin.section.health import (
+    background,
+    databases,
+    findings,
+    models,
+    order,
+    providers,
+    versions,
+)
 from fsm_lifecycle.admin.section.in_force import settings_in_force, unknown_keys
+from fsm_lifecycle.admin.section.links import allowed_url
 from fsm_lifecycle.admin.section.page import Page
+from fsm_lifecycle.dispatch.waking import MODES
 from fsm_lifecycle.ledger.census import MOST
-from fsm_lifecycle.ledger.entry import TransitionLog
 
 
 class SettingsPage(Page):
@@ -38,10 +48,15 @@ class SettingsPage(Page):
             "unknown": unknown_keys(),
             "databases": list(databases(timezone.now())),
             "most": MOST,
-            "keeping": keeping(router.db_for_read(TransitionLog)),
+            "keeping": keeping(home()),
             "folder": folder_state(),
+            "background": list(background()),
+            "mode": conf.dispatch() if conf.dispatch() in MODES else "not usable",
+            "encrypts": bool(conf.configured().get("ENCRYPTION_KEYS")),
+            "work_url": allowed_url(self, "work"),
             "findings": findings(),
             "order": order(),
             "providers": providers(),
+            "models": models(),
             "versions": versions(),
         }

@@ -88,10 +88,10 @@ class Command(LifecycleCommand):
             raise CommandError(f"{wrong:,} of them could not go.", returncode=1)
 
     def _chosen(self) -> list[type[models.Model]]:
-        chosen: list[type[models.Model]] = [get(label) for label in self.options["models"]]
+        chosen: list[type[models.Model]] = [get(label, self.using) for label in self.options["models"]]
         for model in chosen:
             retention_of(model)
-        return list(dict.fromkeys(chosen)) or retained()
+        return list(dict.fromkeys(chosen)) or retained(self.using)
 
     def _ask(self, chosen: list[type[models.Model]]) -> None:
         """Raise unless somebody says yes."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from fsm_lifecycle.access import reconcile, sync
+from fsm_lifecycle.management.command import COULD_NOT_RUN, LifecycleCommand
 from fsm_lifecycle.progress import progress_bar
 
 
-class Command(BaseCommand):
+class Command(LifecycleCommand):
+    """Thin shell over ``access.sync`` and ``access.reconcile``."""
+
     help = (
         "Shows the roles of every lifecycle and how many users hold each on all records. --sync makes missing "
         "permissions and groups; --reconcile removes what has ended and puts on record what was changed behind "
@@ -32,19 +35,23 @@ class Command(BaseCommand):
             help="remove grants that have ended or whose record is gone, and record what no signal announced",
         )
         parser.add_argument(
-            "--database", default=DEFAULT_DB_ALIAS, help="alias of the database (default: %(default)s)"
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=sorted(connections),
+            help="which database (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         using = options["database"]
         self.quiet = not options["verbosity"]
-        if using not in connections:
-            raise CommandError(f"There is no database {using!r}. There are: {', '.join(connections)}.")
         if options["prune"] and not options["sync"]:
-            raise CommandError("--prune goes with --sync: lifecycle_roles --sync --prune")
+            raise CommandError(
+                "--prune goes with --sync: lifecycle_roles --sync --prune", returncode=COULD_NOT_RUN
+            )
         if not sync.possible(using):
             raise CommandError(
-                f"The database {using!r} has no tables for users and groups. Run migrate first."
+                f"The database “{using}” has no tables for users and groups. Run: manage.py migrate --database {using}",
+                returncode=COULD_NOT_RUN,
             )
         if options["sync"]:
             self._sync(using, options["prune"])

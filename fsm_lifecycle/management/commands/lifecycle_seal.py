@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,10 @@ class Command(LifecycleCommand):
 
 def seconds(text: str) -> float:
     """More than none, less than a day."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < 86_400:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is no number of seconds from above 0 to below 86400")
     return number

@@ -56,8 +56,8 @@ class Command(LifecycleCommand):
             help="the first may do everything and is given to who makes a record, viewers and readers only read, "
             "others read, change and fire (default: no roles, every user may do everything)",
         )
-        for flag, part in extras.TO_COME.items():
-            parser.add_argument(f"--{flag}", action="store_true", help=f"needs {part}; not in this version")
+        for flag, extra in extras.EXTRAS.items():
+            parser.add_argument(f"--{flag}", action="store_true", help=extra.help)
         parser.add_argument(
             "--into", type=Path, metavar="DIR", help="the folder to make it in (default: the current one)"
         )
@@ -84,7 +84,7 @@ class Command(LifecycleCommand):
             self._tell(app, edits, made, installed=options["install"])
 
     def _make(self, options: dict[str, Any]) -> tuple[blueprint.Blueprint, list[laying.Edit], Generated]:
-        problems = extras.refusals(options)
+        problems: list[str] = []
         if not os.environ.get(ENVIRONMENT_VARIABLE):
             problems.append(f"The settings are no module. Run the command with {ENVIRONMENT_VARIABLE}.")
         try:
@@ -96,6 +96,7 @@ class Command(LifecycleCommand):
                 events=options["events"],
                 roles=options["roles"],
                 force=options["force"],
+                flags=frozenset(flag for flag in extras.EXTRAS if options[flag]),
             )
         except Refused as refused:
             raise Refused([*problems, *refused.problems]) from None
@@ -116,7 +117,10 @@ class Command(LifecycleCommand):
                 out(self.style.WARNING(note))
         steps = []
         if not installed:
-            steps.append(f'add "{app.module}" to INSTALLED_APPS')
+            needed = [name for extra in extras.wanted(app) for name in extra.apps]
+            missing = [name for name in needed if name not in settings.INSTALLED_APPS]
+            listed = " and ".join(f'"{name}"' for name in (*missing, app.module))
+            steps.append(f"add {listed} to INSTALLED_APPS")
             steps.append(f'add path("{app.route}", include("{app.module}.urls")) to {settings.ROOT_URLCONF}')
         steps += ["python manage.py migrate", f"python manage.py test {app.module}"]
         if app.table.roles:

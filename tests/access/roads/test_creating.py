@@ -12,7 +12,7 @@ from fsm_lifecycle.access import grant_role, revoke_role, roles_of
 from fsm_lifecycle.models import TransitionLog
 from tests.access.roads.stored import again, reconcile, watching
 from tests.acting import rolled_back, statements
-from tests.testapp.offices import Binder, Claim, Dossier, Duty, Plate, UrgentClaim
+from tests.testapp.offices import Appeal, Binder, Claim, Dossier, Duty, Filing, Plate, UrgentClaim
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,17 @@ def test_every_kind_of_key_and_a_proxy(ada: User, model: Any) -> None:
     seen.agree(of=1)
     assert seen.event.object_pk == str(record.pk)
     assert roles_of(again(ada), on=record) == {"owner"}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["created_by", "current actor"])
+def test_a_child_with_a_table_of_its_own(named: bool, ada: User) -> None:
+    with acting_as(System("import") if named else ada), watching() as seen:
+        appeal = Appeal.objects.create(**({"created_by": ada} if named else {}))
+    seen.agree(of=1)
+    assert (seen.event.model_label, seen.event.object_pk) == ("testapp.appeal", str(appeal.pk))
+    assert roles_of(again(ada), on=appeal) == {"owner"}
+    assert roles_of(again(ada), on=Filing.objects.get(pk=appeal.pk)) == set()
+    assert appeal.fire("hear", actor=System("tests")).sequence == 2
 
 
 def test_an_ordinary_save_of_a_new_instance(ada: User) -> None:

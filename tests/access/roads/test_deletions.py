@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, models
+from django.db.models.deletion import Collector
+from django.test import Client
 from guardian.shortcuts import assign_perm
 
 from fsm_lifecycle import System, acting_as
@@ -197,6 +199,35 @@ def test_a_deleted_user_loses_everything_one_by_one(
     assert len([event for event in seen.events if event.group_id]) == 2
 
 
+@pytest.mark.parametrize("how", ["user", "queryset", "admin"])
+def test_a_user_whose_records_go_as_well_loses_each_grant_on_them_once(
+    ada: User,
+    bob: User,
+    finance: Group,
+    claim: Claim,
+    monkeypatch: pytest.MonkeyPatch,
+    admin_client: Client,
+    how: str,
+) -> None:
+    monkeypatch.setattr(Claim._meta.get_field("created_by").remote_field, "on_delete", models.CASCADE)
+    other = create(Claim, 9002)
+    Claim.objects.filter(pk=claim.pk).update(created_by=ada)
+    for holder in (ada, bob, finance):
+        grant_role(holder, "auditor", on=claim, by=SYSTEM)
+    grant_role(ada, "auditor", on=other, by=SYSTEM)
+    with watching() as seen:
+        if how == "user":
+            ada.delete()
+        elif how == "queryset":
+            User.objects.filter(pk=ada.pk).delete()
+        else:
+            chosen = {"action": "delete_selected", "_selected_action": [ada.pk], "post": "yes"}
+            admin_client.post("/admin/auth/user/", chosen)
+    assert not Claim.objects.filter(pk=claim.pk).exists()
+    seen.agree(of=4)
+    assert {(event.action, event.road) for event in seen.events} == {("revoked", "deletion")}
+
+
 def test_several_users_at_once(ada: User, bob: User, finance: Group) -> None:
     finance.user_set.set([ada, bob])
     ada.user_permissions.add(permission("role_auditor"))
@@ -254,6 +285,34 @@ def test_a_deleted_group_takes_memberships_permissions_and_records(
     assert {str(event.holder_id) for event in memberships} == {str(ada.pk), str(bob.pk)}
     assert {event.group_label for event in memberships} == {"Finance"}
     assert not roles_of(again(ada), on=Claim)
+
+
+def test_a_group_that_goes_with_its_records_loses_each_grant_on_them_once(
+    ada: User, finance: Group, claim: Claim
+) -> None:
+    grant_role(finance, "auditor", on=claim, by=SYSTEM)
+    grant_role(ada, "auditor", on=claim, by=SYSTEM)
+    deletion = Collector("default", origin=finance)
+    deletion.collect([finance])
+    deletion.collect([claim])  # what a foreign key to the group would do
+    with watching() as seen:
+        deletion.delete()
+    seen.agree(of=2)
+
+
+def test_a_deletion_that_failed_tells_of_everything_when_it_is_made_again(
+    ada: User, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Claim._meta.get_field("created_by").remote_field, "on_delete", models.CASCADE)
+    Claim.objects.filter(pk=claim.pk).update(created_by=ada)
+    grant_role(ada, "auditor", on=claim, by=SYSTEM)
+    adas = User.objects.filter(pk=ada.pk)
+    with watching() as seen:
+        with rolled_back():
+            adas.delete()
+        Claim.objects.filter(pk=claim.pk).update(created_by=None)
+        adas.delete()
+    seen.agree(of=1)
 
 
 def test_a_deleted_role_group_tells_of_every_membership(ada: User, bob: User) -> None:

@@ -183,7 +183,7 @@ def test_as_many_statements_for_sixty_records_as_for_one(
     only(Light, Claim)
     lit(1)
     seal()
-    with django_assert_num_queries(17) as counted:
+    with django_assert_num_queries(19) as counted:
         browser.get(PAGE)
     lit(60)
     seal()
@@ -250,7 +250,16 @@ def test_bars_are_as_high_as_their_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("most", "texts"),
-    [(0, []), (1, ["1"]), (3, ["2"]), (19, ["10"]), (20, ["10", "20"]), (21_000, ["10k", "20k"])],
+    [
+        (0, []),
+        (1, ["1"]),
+        (3, ["2"]),
+        (19, ["10"]),
+        (20, ["10", "20"]),
+        (9000, ["5,000"]),
+        (12_000, ["5k", "10k"]),
+        (21_000, ["10k", "20k"]),
+    ],
 )
 def test_the_grid_has_round_numbers(most: int, texts: list[str]) -> None:
     assert [mark.text for mark in charts.days(date(2026, 1, 1), [most, 0], [0, 0]).grid] == texts

@@ -14,11 +14,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from fsm_lifecycle.dispatch import work_off
+from fsm_lifecycle.ledger import protection
 from fsm_lifecycle.ledger.keys import new_key
 from fsm_lifecycle.models import Checkpoint, TransitionLog
 from tests.testapp.offices import Claim
 
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = [pytest.mark.once, pytest.mark.django_db(databases=["default", "other"])]
 
 PAGE = "/admin/lifecycle/ledger/"
 
@@ -256,3 +258,83 @@ def test_who_may_see_and_who_may_redact(client: Client, staff: Any, texts: Any) 
 def test_missing_triggers_are_named(browser: Client, signed: Path, settings: Any, texts: Any) -> None:
     settings.FSM_LIFECYCLE = {**settings.FSM_LIFECYCLE, "DATABASE_GUARD": False}
     assert "DATABASE_GUARD is off" in texts(browser.get(PAGE))
+
+
+# --- checking ------------------------------------------------------------------------------------------------
+
+
+def test_a_check_is_asked_for_goes_on_and_is_kept(browser: Client, signed: Path, texts: Any) -> None:
+    Claim.objects.create()
+    seal()
+    assert "nobody has asked for one here" in texts(browser.get(PAGE))
+    assert browser.post(PAGE, {"what": "check_deep"}).status_code == 302
+    text = texts(browser.get(PAGE))
+    assert "Waits for a worker" in text
+    assert "Check now" not in text
+    again = browser.post(PAGE, {"what": "check"}, follow=True)
+    assert "A check is under way already." in texts(again)
+    work_off("default")
+    for _ in range(2):
+        text = texts(browser.get(PAGE))
+        assert "Last check whole" in text
+        assert "with bodies" in text
+        assert "root," in text
+        assert "1 entry" in text
+        assert "Check now" in text
+
+
+def test_findings_name_the_record_and_lead_there(browser: Client, signed: Path, texts: Any) -> None:
+    claim = Claim.objects.create()
+    seal()
+    with protection.gate(connection, "delete"):
+        TransitionLog.objects.all()._raw_delete("default")
+    browser.post(PAGE, {"what": "check"})
+    work_off("default")
+    answer = browser.get(PAGE)
+    text = texts(answer)
+    assert "findings in the check of" in text
+    assert "HEAD_MISMATCH" in text
+    assert f"Claim {claim.pk}" in text
+    assert f"/admin/lifecycle/log/?model=testapp.claim&amp;record={claim.pk}" in answer.content.decode()
+
+
+def test_findings_of_records_that_may_not_be_seen_say_no_more(
+    client: Client, staff: Any, root: User, signed: Path, texts: Any
+) -> None:
+    Claim.objects.create()
+    seal()
+    with protection.gate(connection, "delete"):
+        TransitionLog.objects.all()._raw_delete("default")
+    client.force_login(staff("carla", "view_checkpoint"))
+    client.post(PAGE, {"what": "check"})
+    work_off("default")
+    text = texts(client.get(PAGE))
+    assert "hidden from you" in text
+    assert "the record does not point" in text
+
+
+def test_a_check_can_be_stopped_and_says_nothing_then(browser: Client, signed: Path, texts: Any) -> None:
+    Claim.objects.create()
+    seal()
+    browser.post(PAGE, {"what": "check"})
+    browser.post(PAGE, {"what": "stop"})
+    work_off("default")
+    text = texts(browser.get(PAGE))
+    assert "did not come to its end" in text
+    assert "It was told to stop. It says nothing about the ledger." in text
+    assert "Last check none" in text
+
+
+def test_a_check_that_cannot_be_made_does_not_tell_where_the_key_is(
+    browser: Client, signed: Path, texts: Any
+) -> None:
+    Claim.objects.create()
+    seal()
+    signed.unlink()
+    signed.with_name("ledger.key.pub").unlink()
+    browser.post(PAGE, {"what": "check"})
+    work_off("default")
+    answer = browser.get(PAGE)
+    assert "manage.py lifecycle_verify says why" in texts(answer)
+    assert "very secret place" not in answer.content.decode()
+    assert "very secret place" not in browser.get("/admin/lifecycle/work/").content.decode()

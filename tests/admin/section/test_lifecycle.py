@@ -108,7 +108,7 @@ def test_as_many_statements_for_sixty_records_as_for_one(
             Light.objects.create().fire("switch_on", actor=ACTOR)
         Light.objects.update(state_since=timezone.now() - timedelta(days=9))
         seal()
-        with django_assert_num_queries(counted[0] if counted else 20) as found:
+        with django_assert_num_queries(counted[0] if counted else 22) as found:
             browser.get(f"{PAGE}testapp.light/")
         counted.append(len(found))
 

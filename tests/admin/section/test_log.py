@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -16,6 +18,7 @@ from django.utils import timezone
 from fsm_lifecycle import System, acting_as
 from fsm_lifecycle.access import grant_role
 from fsm_lifecycle.admin.section import windows
+from fsm_lifecycle.admin.section.days import by_day
 from fsm_lifecycle.engine import visible_log
 from fsm_lifecycle.engine.causes import Link, chain_of
 from fsm_lifecycle.ledger.sealing import seal
@@ -60,6 +63,23 @@ def test_entries_newest_first_in_days(browser: Client, texts: Any) -> None:
     assert "2 entries, from" in text
 
 
+def test_what_was_recorded_later_says_when_it_happened(browser: Client, texts: Any) -> None:
+    (light,) = made()
+    assert "happened" not in texts(browser.get(LOG))
+    light.fire("switch_on", actor=ACTOR, occurred_at=datetime(2013, 1, 11, 15, 7, tzinfo=UTC))
+    assert texts(browser.get(LOG)).count("happened 11 Jan 2013, 15:07") == 1
+
+
+def test_days_near_by_are_called_by_their_names() -> None:
+    with time_machine.travel(datetime(2026, 12, 15, 9, tzinfo=UTC), tick=False):
+        rows = [SimpleNamespace(recorded_at=timezone.now() - timedelta(days=days)) for days in range(3)]
+        assert [day for day, _ in by_day(rows)] == [
+            "Today, 15 Dec 2026",
+            "Yesterday, 14 Dec 2026",
+            "13 Dec 2026",
+        ]
+
+
 def test_people_are_called_by_their_names_of_today(browser: Client, texts: Any) -> None:
     ada = User.objects.create_user("al-17")
     (light,) = made()
@@ -86,7 +106,7 @@ def test_as_many_statements_for_sixty_rows_as_for_one(
 ) -> None:
     made(1)
     browser.get(LOG)
-    with django_assert_num_queries(4) as counted:
+    with django_assert_num_queries(6) as counted:
         browser.get(LOG)
     made(60)
     with django_assert_num_queries(len(counted)):

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from fsm_lifecycle.dispatch import work_off
 from fsm_lifecycle.engine.eligibility import eligible_page
 from fsm_lifecycle.engine.legal_hold import place_hold, release_hold
 from fsm_lifecycle.models import LegalHold, TransitionLog
@@ -103,15 +104,37 @@ def test_a_purge_that_cannot_be_meant_purges_nothing(browser: Client, fields: An
     assert Parcel.objects.exists()
 
 
-def test_many_go_by_the_command(browser: Client, settings: Any, texts: Any) -> None:
+def test_many_go_in_the_background(browser: Client, settings: Any, texts: Any) -> None:
+    settings.FSM_LIFECYCLE = {"ADMIN_BULK_INLINE": 2}
+    held, *_ = [finished(Parcel) for _ in range(4)]
+    text = texts(browser.get(PURGE))
+    assert "Purge 4 parcels?" in text
+    assert "So many go in the background" in text
+    place_hold(held, reason="Court case 12", by=ACTOR)
+    answer: Any = browser.post(PURGE, purging(browser))
+    assert Parcel.objects.count() == 4
+    text = texts(browser.get(answer.url))
+    assert "Waits for a worker" in text
+    assert "See how far it is" in texts(browser.get(PAGE))
+    work_off("default")
+    text = texts(browser.get(answer.url))
+    assert "3 of 3 parcels are purged." in text
+    assert list(Parcel.objects.all()) == [held]
+    assert browser.get(f"{PAGE}purging/99999999999999999999/").status_code == 404
+
+
+def test_a_purge_in_the_background_can_be_stopped(browser: Client, settings: Any, texts: Any) -> None:
     settings.FSM_LIFECYCLE = {"ADMIN_BULK_INLINE": 2}
     for _ in range(3):
         finished(Parcel)
-    text = texts(browser.get(PURGE))
-    assert "Purge 2 parcels?" in text
-    assert "lifecycle_purge testapp.Parcel" in text
-    browser.post(PURGE, purging(browser))
-    assert Parcel.objects.count() == 1
+    answer: Any = browser.post(PURGE, purging(browser))
+    assert messages(browser.post(answer.url, {"what": "stop"}, follow=True)) == [
+        "It stops after the records that are at work now."
+    ]
+    work_off("default")
+    text = texts(browser.get(answer.url))
+    assert "It was told to stop." in text
+    assert Parcel.objects.count() == 3
 
 
 @pytest.mark.parametrize("label", ["testapp.claim", "auth.user", "x", "testapp.parcel'"])
@@ -134,6 +157,9 @@ def test_placing_and_releasing_a_hold(browser: Client, root: User, texts: Any) -
     assert (hold.reason, hold.actor_id) == ("Court case 12", str(root.pk))
     assert "Court case 12" in texts(answer)
     assert "Nothing to purge" in texts(browser.get(PURGE))
+    called = str(Parcel.objects.get(pk=hold.object_pk))
+    called = called if called.lower().startswith("parcel") else f"Parcel {called}"
+    assert f"{called} has to stay" in texts(browser.get(PAGE))
     asked = browser.get(f"{PAGE}?release={hold.pk}")
     assert "Release the hold on" in texts(asked)
     refused = browser.post(PAGE, {"hold": str(hold.pk), "reason": " "}, follow=True)

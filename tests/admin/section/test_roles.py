@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from fsm_lifecycle import System
 from fsm_lifecycle.access import delegate, grant_role, roles_of
@@ -185,6 +186,27 @@ def test_every_road_is_listed(browser: Client, dario: User, texts: Any) -> None:
     assert "7 days left" in text
     assert "by System, setup" in text
     assert [(d.name, d.codename) for d in answer.context["direct"]] == [("Dario Greco", "fire_pay")]
+
+
+def test_a_grant_names_record_and_person_and_links_them_for_whom_they_open(
+    browser: Client, client: Client, dario: User, staff: Any, texts: Any
+) -> None:
+    claim = Claim.objects.create(title="Broken window")
+    grant_role(dario, "approver", on=claim, by=SETUP)
+    recorded = date_format(timezone.localtime(AccessEvent.objects.latest("pk").recorded_at), "j M Y")
+    person = f'<a href="/admin/auth/user/{dario.pk}/change/">Dario Greco</a>'
+
+    answer = browser.get(ON)
+    [held] = answer.context["held"]
+    assert held.called == str(claim)
+    assert f"since {recorded} , by System, setup" in texts(answer)
+    assert person in answer.content.decode()
+
+    client.force_login(staff("carla", "grant_roles"))
+    answer = client.get(ON)
+    [held] = answer.context["held"]
+    assert held.called == f"Claim {claim.pk}", "its name is for those who may read it"
+    assert person not in answer.content.decode()
 
 
 def test_an_ended_grant_is_shown_as_over(browser: Client, dario: User, texts: Any) -> None:

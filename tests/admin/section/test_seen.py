@@ -14,7 +14,7 @@ from fsm_lifecycle.access import grant_role
 from fsm_lifecycle.admin.section.keyset import slice_of
 from fsm_lifecycle.admin.section.seen import Seen, key_of
 from fsm_lifecycle.models import TransitionLog
-from tests.testapp.offices import Binder, Claim, Dossier, Plate
+from tests.testapp.offices import Appeal, Binder, Claim, Dossier, Filing, Plate
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +48,17 @@ def test_entries_of_readable_records_for_every_kind_of_key(user: User) -> None:
         place for place in expected if place[0] == "testapp.claim"
     }
     assert set(Seen(user).records(expected)) == expected
+
+
+def test_a_role_on_all_records_of_a_child_shows_those_alone(user: User) -> None:
+    Filing.objects.create()
+    appeal = Appeal.objects.create()
+    grant_role(user, "auditor", on=Appeal, by=ROOT)
+    assert places(Seen(user).rows(TransitionLog.objects.all(), Filing)) == {
+        ("testapp.filing", str(appeal.pk))
+    }
+    grant_role(user, "auditor", on=Filing, by=ROOT)
+    assert len(places(Seen(user).rows(TransitionLog.objects.all(), Filing))) == 2
 
 
 def test_a_role_on_all_records_shows_them_all(user: User) -> None:

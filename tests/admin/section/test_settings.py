@@ -172,7 +172,22 @@ def test_findings_name_the_key_and_not_the_value(browser: Client, settings: Any,
     settings.FSM_LIFECYCLE = {"SEAL_MERGE_DELAY": SECRET, "MAX_CAUSE_DEPTH": SECRET}
     text = texts(browser.get(PAGE))
     assert "SEAL_MERGE_DELAY in FSM_LIFECYCLE is not right." in text
-    assert "MAX_CAUSE_DEPTH in FSM_LIFECYCLE is not right." in text
+    assert "MAX_CAUSE_DEPTH in FSM_LIFECYCLE is not right. Give a whole number from 1" in text
+    assert SECRET not in text
+
+
+def test_what_a_deploy_check_says_is_said_where_it_quotes_nothing(
+    browser: Client, settings: Any, texts: Any
+) -> None:
+    settings.FSM_LIFECYCLE = {
+        "WEBHOOK_ALLOW_HTTP": True,
+        "MCP_ALLOWED_ORIGINS": [SECRET],
+        SECRET: 1,
+    }
+    text = texts(browser.get(PAGE))
+    assert "WEBHOOK_ALLOW_HTTP lets messages go out without encryption. Remove it" in text
+    assert "MCP_ALLOWED_ORIGINS in FSM_LIFECYCLE is not right. Write a list of origins" in text
+    assert SECRET not in text
 
 
 def test_it_costs_the_same_with_a_long_log(browser: Client) -> None:

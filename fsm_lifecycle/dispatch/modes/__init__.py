@@ -1,0 +1,1 @@
+"""The modes of ``DISPATCH``, one module each, which holds a ``MODE``."""

@@ -1,0 +1,70 @@
+"""A fork waits until the threads of the process are between two pieces of work, but not for long."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from fsm_lifecycle.dispatch import forking
+from fsm_lifecycle.dispatch.forking import at_work
+
+pytestmark = [pytest.mark.pure, pytest.mark.once]
+
+
+def fork() -> float:
+    """Fork a child that ends at once; how long that took."""
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        with at_work():  # nobody holds the child up
+            os._exit(0)
+    took = time.monotonic() - began
+    assert os.waitpid(child, 0)[1] == 0
+    return took
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize(("lasts", "waits"), [(0.3, True), (forking.PATIENCE + 20, False)])
+def test_a_fork_waits_for_a_piece_of_work_but_not_for_a_long_one(lasts: float, waits: bool) -> None:
+    inside, let_go, ended = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        with at_work():
+            inside.set()
+            let_go.wait(lasts)
+            ended.append(time.monotonic())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert inside.wait(10)
+    began = time.monotonic()
+    fork()
+    assert bool(ended) == waits
+    assert time.monotonic() - began < forking.PATIENCE + 8
+    let_go.set()
+    thread.join()
+
+
+def test_who_forks_at_work_does_not_wait_for_itself() -> None:
+    with at_work():
+        assert fork() < forking.PATIENCE
+
+
+def test_nobody_begins_while_a_fork_is_under_way() -> None:
+    order: list[str] = []
+    forking._gate.close()
+
+    def work() -> None:
+        with at_work():
+            order.append("work")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.1)
+    order.append("fork")
+    forking._gate.open()
+    thread.join(10)
+    assert order == ["fork", "work"]
