@@ -1,6 +1,6 @@
 """The log as Server-Sent Events: every entry that the user may see, in leaf order, as it is sealed.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html. Served under ASGI alone; a stream would hold up a whole
+Served under ASGI alone; a stream would hold up a whole
 process of a WSGI server, which has ``/log/?after=`` instead. Must not know how the log is read.
 """
 
@@ -10,7 +10,7 @@ import json
 import time
 from asyncio import sleep
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
@@ -19,19 +19,13 @@ from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.utils.encoders import JSONEncoder
 
+from fsm_lifecycle import event_stream
 from fsm_lifecycle.access.stores import user_text
-from fsm_lifecycle.api import leaves, places
+from fsm_lifecycle.api import leaves
 from fsm_lifecycle.api.entries import Entries
 from fsm_lifecycle.api.leaves import Batch
 from fsm_lifecycle.api.log import LedgerView
 from fsm_lifecycle.api.problem import Problem, unreadable
-
-_MEDIA_TYPE: Final = "text/event-stream"
-_HEADERS: Final = {
-    "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",  # nginx hands it on as it comes
-    "Content-Encoding": "identity",  # GZipMiddleware would hold it back
-}
 
 
 class StreamView(LedgerView):
@@ -48,17 +42,17 @@ class StreamView(LedgerView):
         self.refuse_unknown_parameters()
         labels, after = self.labels(), self._after()
         self._require_asgi(request)
-        place = places.take(user_text(request.user))
+        place = event_stream.take("log", user_text(request.user))
         if place is None:
             raise Problem(
                 "throttled",
                 "You have as many streams open as you may. Close one first.",
-                headers={"Retry-After": str(places.HELD_FOR)},
+                headers={"Retry-After": str(event_stream.HELD_FOR)},
             )
         return StreamingHttpResponse(
             self._frames(request.user.pk, labels, after, place),
-            content_type=_MEDIA_TYPE,
-            headers=_HEADERS,
+            content_type=event_stream.CONTENT_TYPE,
+            headers=event_stream.HEADERS,
         )
 
     def head(self, request: Any) -> HttpResponse:
@@ -66,7 +60,7 @@ class StreamView(LedgerView):
         self.refuse_unknown_parameters()
         self.labels(), self._after()
         self._require_asgi(request)
-        return HttpResponse(content_type=_MEDIA_TYPE, headers=_HEADERS)
+        return HttpResponse(content_type=event_stream.CONTENT_TYPE, headers=event_stream.HEADERS)
 
     def _require_asgi(self, request: Any) -> None:
         if not isinstance(request._request, ASGIRequest):
@@ -83,7 +77,7 @@ class StreamView(LedgerView):
         return int(last)
 
     async def _frames(
-        self, user: Any, labels: Sequence[str] | None, after: int | None, place: places.Place
+        self, user: Any, labels: Sequence[str] | None, after: int | None, place: event_stream.Place
     ) -> AsyncIterator[bytes]:
         began = said = held = time.monotonic()
         entries = Entries()
@@ -94,14 +88,14 @@ class StreamView(LedgerView):
                 if batch is None:
                     return
                 for index, entry in batch.entries:
-                    yield frame(index, entries.represent(entry, leaf_index=index))
+                    yield _frame(index, entries.represent(entry, leaf_index=index))
                     said = time.monotonic()
                 after = batch.after
-                if time.monotonic() - held > places.HELD_FOR / 3:
+                if time.monotonic() - held > event_stream.HELD_FOR / 3:
                     await sync_to_async(place.hold, thread_sensitive=False)()
                     held = time.monotonic()
                 if time.monotonic() - said >= self.heartbeat:
-                    yield b": ping\n\n"
+                    yield event_stream.PING
                     said = time.monotonic()
                 if not batch.more:
                     await sleep(self.interval)
@@ -122,7 +116,6 @@ class StreamView(LedgerView):
             close_old_connections()
 
 
-def frame(index: int, entry: dict[str, Any]) -> bytes:
-    """One event. JSON has no line ends, so its data is one line."""
-    data = json.dumps(entry, cls=JSONEncoder, separators=(",", ":"), ensure_ascii=False)
-    return f"id: {index}\ndata: {data}\n\n".encode()
+def _frame(index: int, entry: dict[str, Any]) -> bytes:
+    text = json.dumps(entry, cls=JSONEncoder, separators=(",", ":"), ensure_ascii=False)
+    return event_stream.frame(text, at=index)

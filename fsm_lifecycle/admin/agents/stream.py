@@ -1,8 +1,9 @@
 """A conversation as Server-Sent Events, from the rows of its runs: every event once, in order, as it is written.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is ``run-seq``; ``Last-Event-ID``, or
+An event's id is ``run-seq``; ``Last-Event-ID``, or
 ``after`` in the address, says where to go on. Under WSGI a stream is a thread, so it ends after 25 seconds and whenever
-nothing is at work; a browser comes back by itself. Must not know how a piece is drawn.
+nothing is at work; a browser comes back by itself. Who has ``STREAMS_PER_USER`` open gets what is new, and the browser
+asks again after a while. Must not know how a piece is drawn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 
+from fsm_lifecycle import event_stream
+from fsm_lifecycle.access.stores import user_text
 from fsm_lifecycle.admin.agents import whose
 from fsm_lifecycle.admin.agents.bars import bars
 from fsm_lifecycle.admin.agents.conversation import SURFACE
@@ -36,11 +39,15 @@ from fsm_lifecycle.agents.event import AgentEvent
 from fsm_lifecycle.agents.proposal import PENDING
 from fsm_lifecycle.agents.risk import FOUR_EYES
 from fsm_lifecycle.agents.run import QUEUED, RUNNING, WAITING, AgentRun
+from fsm_lifecycle.event_stream import Place
 
 _ID: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,9})", re.ASCII)
 #: So many events are read at once.
 _BATCH: Final = 200
 _BARS: Final = "admin/fsm_lifecycle/section/agents/bars.html"
+#: How soon a browser comes back to a stream that ended, and that it should wait longer, as nothing more is sent now.
+_RETRY: Final = b"retry: 500\n\n"
+_REST: Final = event_stream.frame("{}", event="rest")
 
 Cursor = tuple[int, int]
 
@@ -75,55 +82,64 @@ class StreamPage(Page):
         teller = Teller(reader, kwargs["conversation"], after)
         if not teller.runs().exists():
             raise Http404("There is no such conversation of yours.")
-        frames: Any = self._later(teller) if isinstance(request, ASGIRequest) else self._now(teller)
+        place = event_stream.take("chat", user_text(request.user))
+        tell = self._later if isinstance(request, ASGIRequest) else self._now
         return StreamingHttpResponse(
-            frames,
-            content_type="text/event-stream",
-            headers={
-                "Cache-Control": "no-cache, no-transform",
-                "X-Accel-Buffering": "no",  # nginx hands it on as it comes
-                "Content-Encoding": "identity",  # GZipMiddleware would hold it back
-            },
+            tell(teller, place), content_type=event_stream.CONTENT_TYPE, headers=event_stream.HEADERS
         )
 
-    def _now(self, teller: Teller) -> Iterator[bytes]:
+    def _now(self, teller: Teller, place: Place | None) -> Iterator[bytes]:
         """For a WSGI server: a thread is held, so not for long, and not at all where nothing happens."""
-        yield b"retry: 500\n\n"
         until, said = time.monotonic() + self.cap, time.monotonic()
-        while True:
-            frames = teller.look()
-            if frames is None:
-                return
-            yield from frames
-            now = time.monotonic()
-            said = now if frames else said
-            if not teller.busy:
-                yield b"event: rest\ndata: {}\n\n"
-                return
-            if now >= until:
-                return
-            if now - said >= self.heartbeat:
-                yield b": ping\n\n"
-                said = now
-            if not teller.more:
-                time.sleep(min(self.interval, max(0.0, until - now)))
+        try:
+            yield _RETRY
+            while True:
+                frames = teller.look()
+                if frames is None:
+                    return
+                yield from frames
+                now = time.monotonic()
+                said = now if frames else said
+                if not teller.more and (place is None or not teller.busy):
+                    yield _REST
+                    return
+                if now >= until:
+                    return
+                if now - said >= self.heartbeat:
+                    yield event_stream.PING
+                    said = now
+                if not teller.more:
+                    time.sleep(min(self.interval, max(0.0, until - now)))
+        finally:
+            if place is not None:
+                place.leave()
 
-    async def _later(self, teller: Teller) -> AsyncIterator[bytes]:
+    async def _later(self, teller: Teller, place: Place | None) -> AsyncIterator[bytes]:
         """For an ASGI server: it costs little, so it stays."""
-        yield b"retry: 500\n\n"
-        began = said = time.monotonic()
-        while time.monotonic() - began < self.lifetime:
-            frames = await sync_to_async(_looked, thread_sensitive=False)(teller)
-            if frames is None:
-                return
-            for one in frames:
-                yield one
-                said = time.monotonic()
-            if time.monotonic() - said >= self.heartbeat:
-                yield b": ping\n\n"
-                said = time.monotonic()
-            if not teller.more:
-                await sleep(self.interval if teller.busy else self.idle)
+        began = said = held = time.monotonic()
+        try:
+            yield _RETRY
+            while time.monotonic() - began < self.lifetime:
+                frames = await sync_to_async(_looked, thread_sensitive=False)(teller)
+                if frames is None:
+                    return
+                for one in frames:
+                    yield one
+                    said = time.monotonic()
+                if place is None and not teller.more:
+                    yield _REST
+                    return
+                if place is not None and time.monotonic() - held > event_stream.HELD_FOR / 3:
+                    await sync_to_async(place.hold, thread_sensitive=False)()
+                    held = time.monotonic()
+                if time.monotonic() - said >= self.heartbeat:
+                    yield event_stream.PING
+                    said = time.monotonic()
+                if not teller.more:
+                    await sleep(self.interval if teller.busy else self.idle)
+        finally:
+            if place is not None:
+                await sync_to_async(place.leave, thread_sensitive=False)()
 
 
 def _looked(teller: Teller) -> list[bytes] | None:
@@ -189,7 +205,7 @@ class Teller:
                 self._thread.take(event)
             if self.seq == 0:
                 yield from (
-                    frame("piece", {"key": piece.key, "html": self.reader.draw(piece, run)})
+                    _frame("piece", {"key": piece.key, "html": self.reader.draw(piece, run)})
                     for piece in list(self._thread.pieces.values())
                 )
         for event in fresh:
@@ -197,11 +213,11 @@ class Teller:
             self.seq = event.seq
             at = f"{run.pk}-{event.seq}"
             if piece is None:
-                yield frame("seen", {}, at)
+                yield _frame("seen", {}, at)
             elif text:
-                yield frame("text", {"key": piece.key, "text": text}, at)
+                yield _frame("text", {"key": piece.key, "text": text}, at)
             else:
-                yield frame("piece", {"key": piece.key, "html": self.reader.draw(piece, run)}, at)
+                yield _frame("piece", {"key": piece.key, "html": self.reader.draw(piece, run)}, at)
         self.more = len(fresh) == _BATCH
 
     def _state_of(self, run: AgentRun) -> Iterator[bytes]:
@@ -210,7 +226,7 @@ class Teller:
         text = json.dumps(told)
         if text != self._state:
             self._state = text
-            yield frame("state", told)
+            yield _frame("state", told)
 
     def _still_may(self) -> bool:
         user = get_user_model()._base_manager.filter(pk=self.reader.user.pk).first()
@@ -255,8 +271,6 @@ def budget_of(run: AgentRun) -> str:
     return render_to_string(_BARS, {"bars": bars(profile, run)})
 
 
-def frame(kind: str, data: dict[str, Any], at: str = "") -> bytes:
-    """One event. JSON has no line ends, so its data is one line."""
+def _frame(kind: str, data: dict[str, Any], at: str = "") -> bytes:
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    name = f"id: {at}\n" if at else ""
-    return f"{name}event: {kind}\ndata: {text}\n\n".encode()
+    return event_stream.frame(text, at=at, event=kind)

@@ -15,12 +15,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.cache import cache
 from django.db import connections
+from django.test import AsyncClient, Client
 
+from fsm_lifecycle import event_stream
+from fsm_lifecycle.admin.agents.stream import StreamPage
 from fsm_lifecycle.agents import say, start, stop
 from fsm_lifecycle.agents.providers import scripted
 from fsm_lifecycle.agents.providers.scripted import call
@@ -263,3 +268,44 @@ def test_an_id_that_cannot_be_read_means_the_beginning() -> None:
     assert cursor_of("12-3") == (12, 3)
     for text in ("", "12", "-", "a-b", "1-2-3", "1" * 40 + "-1", "²-1", "1-1\n"):
         assert cursor_of(text) == (0, 0)
+
+
+def first_seconds_of(user: User, run: AgentRun, *, server: str) -> list[str]:
+    """The events of the run's stream until it ends."""
+    address = f"{CHAT}{run.conversation}/stream/"
+
+    async def asked() -> list[bytes]:
+        client = AsyncClient()
+        await client.aforce_login(user)
+        return [part async for part in await client.get(address)]  # type: ignore[attr-defined]
+
+    if server == "asgi":
+        parts = async_to_sync(asked)()
+    else:
+        client = Client()
+        client.force_login(user)
+        parts = list(client.get(address))
+    return [
+        line.partition(b": ")[2].decode() for part in parts for line in part.splitlines() if b"event:" in line
+    ]
+
+
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+def test_whoever_has_as_many_open_as_allowed_gets_what_is_new_and_waits(
+    clerk: User, talks: None, server: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(StreamPage, "cap", 0.5)
+    monkeypatch.setattr(StreamPage, "lifetime", 0.5)
+    settings.FSM_LIFECYCLE = {**settings.FSM_LIFECYCLE, "STREAMS_PER_USER": 2}
+    cache.clear()
+    run = start("billing.invoice_agent", "Nobody works on this", user=clerk, surface="chat")
+    open_ones = [event_stream.take("chat", str(clerk.pk)) for _ in range(2)]
+    assert None not in open_ones
+    told = first_seconds_of(clerk, run, server=server)
+    assert told[-1] == "rest"
+    assert {"piece", "state"} <= set(told)
+    # One is closed: the next stays, and gives its place back when it ends.
+    assert open_ones[0] is not None
+    open_ones[0].leave()
+    for _ in range(2):
+        assert "rest" not in first_seconds_of(clerk, run, server=server)
