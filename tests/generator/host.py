@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.databases import run_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 
 FILES = {
@@ -135,7 +137,10 @@ class Host:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("DJANGO", "DATABASE"))
         }
-        return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Compiled once for all hosts, and nothing of it in their folders.
+        compiled = str(run_folder() / "compiled")
+        return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": compiled}
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         """Run Python in the project."""
