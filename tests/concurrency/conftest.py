@@ -27,6 +27,9 @@ from fsm_lifecycle.models import (
     StateTotal,
     Timer,
     TransitionLog,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
     WorkItem,
 )
 from fsm_lifecycle.registry import lifecycles
@@ -36,8 +39,8 @@ from tests.concurrency.racers import Racers
 def empty_tables() -> None:
     """Remove every record of the test app and the whole log; definitions stay, as they do on a real site."""
     used: list[type[models.Model]] = [TransitionLog, RefusedAttempt]
-    used += [HoldRelease, LegalHold, LogCursor, Timer, WorkItem]
-    used += [LogCursor, RoutineState, WorkItem]
+    used += [HoldRelease, LegalHold, LogCursor, RoutineState, Timer, WorkItem]
+    used += [WebhookAttempt, WebhookDelivery, WebhookEndpoint]
     used += [Checkpoint, DailyCount, LogLeaf, LogTile, SealProgress, StateTotal]
     used += [model for model in lifecycles() if model._meta.app_label == "testapp"]
     # PostgreSQL checks at the end of the transaction, the others are told not to.

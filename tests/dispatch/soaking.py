@@ -56,7 +56,7 @@ class Plan:
     kills: int
     restarts: int = 0
     workers: int = 3
-    seconds: float = 45.0
+    seconds: float = 180.0
     """How long is waited at the end for everything to be delivered."""
 
 
@@ -96,7 +96,8 @@ class Soak:
         tell: Callable[[str], Any],
     ):
         self.plan, self.workers, self.receiver, self.broker, self.tell = plan, workers, receiver, broker, tell
-        self.chance = random.Random(1)
+        # One for each thread: what is fired is the same each time, so that loans and promises are among it.
+        self.chance, self.trouble = random.Random(1), random.Random(2)
         self.report = Report()
         self.crew: list[Any] = []
         self.left: set[int] = set()
@@ -187,8 +188,8 @@ class Soak:
             round(self.plan.kills * (n + 1) / (self.plan.restarts + 1)) for n in range(self.plan.restarts)
         }
         while self.report.kills < self.plan.kills:
-            time.sleep(self.chance.uniform(0.2, 2 * BETWEEN_KILLS - 0.2))
-            place = self.chance.randrange(len(self.crew))
+            time.sleep(self.trouble.uniform(0.2, 2 * BETWEEN_KILLS - 0.2))
+            place = self.trouble.randrange(len(self.crew))
             self.workers.kill(self.crew[place])
             self.crew[place] = self.worker()
             self.report.kills += 1

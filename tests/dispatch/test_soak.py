@@ -50,13 +50,13 @@ def soak(plan: Plan, workers: Workers, receiver: Receiver, broker: Broker | None
     assert report.promises > 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", ["command", "thread"])
 def test_workers_that_are_killed_lose_nothing(mode: str, workers: Workers, receiver: Receiver) -> None:
     soak(Plan(mode, firings=150, kills=5, workers=2), workers, receiver)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", KINDS)
 def test_celery_workers_that_are_killed_and_a_broker_that_forgets_lose_nothing(
     name: str, workers: Workers, receiver: Receiver, tmp_path: Path
