@@ -11,7 +11,7 @@ FSM_LIFECYCLE = {
     "WEBHOOK_ALLOW_HTTP": True,
     "WEBHOOK_ALLOWED_NETWORKS": ["127.0.0.0/8"],
     "WEBHOOK_ALLOWED_PORTS": [int(port) for port in os.environ.get("TEST_PORTS", "443").split(",")],
-    "WEBHOOK_TIMEOUT": (2, 5),
+    "WEBHOOK_TIMEOUT": (30, 60),
 }
 BROKER = os.environ.get("TEST_BROKER", "")
 #: A queue of each test's own: the broker is everybody's.

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from fsm_lifecycle.dispatch import leases
 from fsm_lifecycle.models import WorkItem
+from tests.dispatch.workers import until as wait_until
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -98,11 +99,14 @@ def test_a_lost_lease_is_not_renewed() -> None:
 
 
 def test_a_heart_beats_while_the_work_lasts(settings: Any) -> None:
-    settings.FSM_LIFECYCLE = {"LEASE_SECONDS": 1}
+    settings.FSM_LIFECYCLE = {"LEASE_SECONDS": 6}
     item()
     (row,) = claim()
+    renewed = WorkItem.objects.filter(pk=row.pk)
     with leases.holding([row]):
-        threading.Event().wait(2.2)
+        for _ in range(2):
+            until = renewed.get().lease_until
+            wait_until(renewed.filter(lease_until__gt=until).exists)
         assert claim() == []
         assert leases.is_held(row)
 

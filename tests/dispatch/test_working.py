@@ -20,19 +20,13 @@ from fsm_lifecycle.dispatch.routines import Routine
 from fsm_lifecycle.dispatch.work import Work
 from fsm_lifecycle.dispatch.working import Worker
 from fsm_lifecycle.models import LogLeaf, RoutineState, TransitionLog, WorkItem
+from tests.dispatch.workers import until
 from tests.testapp.models import Light
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
 Doing = Callable[..., Any]
-PATIENCE = 20.0
-
-
-def until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
+PATIENCE = 100.0
 
 
 @pytest.fixture
@@ -102,12 +96,16 @@ def test_slow_work_holds_up_no_other(doing: Doing, running: Any) -> None:
 
 def test_no_more_threads_work_than_the_queue_is_wide(doing: Doing) -> None:
     lock, now, most = threading.Lock(), 0, 0
+    beside = threading.Event()
 
     def run(work: Work) -> None:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
+            if now > 1:
+                beside.set()
+        beside.wait(5)  # the next thread may be slow to begin
         time.sleep(0.02)
         with lock:
             now -= 1
@@ -177,7 +175,7 @@ def test_what_work_leaves_behind_while_the_process_ends_is_done_too_and_begins_n
 
     doing(run)
     enqueue("test", {"n": 5})
-    MODE.stop(10)
+    MODE.stop(PATIENCE)
     assert sorted(done) == [0, 1, 2, 3, 4, 5]
     assert not any(one.name == "fsm_lifecycle worker" for one in threading.enumerate())
 
@@ -294,6 +292,7 @@ def test_a_worker_runs_woken_routines_soon_and_others_at_their_pace(registries: 
 
 
 def test_an_idle_worker_holds_no_connection(registries: None, running: Any) -> None:
+    routines._routines.clear()  # those before it would leave it their connection
     seen = threading.local()
     closed: list[bool] = []
 

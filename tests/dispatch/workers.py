@@ -25,7 +25,13 @@ RABBITMQ = "amqp://guest:guest@{}:{}//".format(
     os.environ.get("RABBITMQ_HOST", "127.0.0.1"), os.environ.get("RABBITMQ_PORT", "5672")
 )
 BROKERS = {"redis": REDIS, "rabbitmq": RABBITMQ}
-PATIENCE = 60.0
+#: Seconds until something is given up that comes about in two where the machine has nothing else to do.
+PATIENCE = 150.0
+#: Code before other code in the mode ``thread``: at its end the process waits as long as a busy machine takes.
+AT_LEISURE = """
+from fsm_lifecycle.dispatch.modes.thread import Thread
+Thread.stop.__defaults__ = (100.0,)
+"""
 
 
 def until(true: Callable[[], Any], said: Callable[[], str] = str, seconds: float = PATIENCE) -> None:
