@@ -35,7 +35,7 @@ def lifecycle_settings(settings: Any) -> Settings:
         "ENCRYPTION_KEYS": [KEY],
         "WEBHOOK_ALLOW_HTTP": True,
         "WEBHOOK_ALLOWED_NETWORKS": ["127.0.0.0/8"],
-        "WEBHOOK_TIMEOUT": (2, 5),
+        "WEBHOOK_TIMEOUT": (30, 60),  # of a busy machine
     }
     found: Settings = settings.FSM_LIFECYCLE
     return found

@@ -16,7 +16,7 @@ from fsm_lifecycle.dispatch.working import drain
 from fsm_lifecycle.models import LogLeaf, TransitionLog, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from fsm_lifecycle.webhooks import pace, relay, sending
 from tests.acting import ACTOR
-from tests.dispatch.workers import Workers, until
+from tests.dispatch.workers import AT_LEISURE, PATIENCE, Workers, until
 from tests.testapp.models import Light
 from tests.webhooks.conftest import Settings
 from tests.webhooks.receiver import Got, Handler, Receiver
@@ -71,7 +71,8 @@ def test_what_a_process_commits_before_it_ends_is_told_and_sealed(
 ) -> None:
     WebhookEndpoint.objects.create(url=reachable.url())
     wait = "import time; time.sleep(0.8)  # a routine that is paced has just run\n"
-    workers.run(FIRE.format(count=1) + wait + FIRE.format(count=2), TEST_DISPATCH="thread")
+    code = AT_LEISURE + FIRE.format(count=1) + wait + FIRE.format(count=2)
+    workers.run(code, TEST_DISPATCH="thread")
     assert len({got.message_id for got in reachable.got}) == 3
     assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
     assert LogLeaf.objects.count() == TransitionLog.objects.count() == 6
@@ -81,14 +82,17 @@ def test_a_process_that_ends_waits_for_no_receiver_and_gives_back_what_was_not_b
     workers: Workers, reachable: Receiver
 ) -> None:
     WebhookEndpoint.objects.create(url=reachable.url())
-    reachable.answer = answering_after(30)
+    reachable.answer = answering_after(200)
     end = """
 import time
+from fsm_lifecycle.models import WebhookDelivery
+while not WebhookDelivery.objects.exclude(lease_until=None).exists():
+    time.sleep(0.1)
 time.sleep(1)
 print(time.time())
 """
     ends = float(workers.run(FIRE.format(count=60) + end, TEST_DISPATCH="thread"))
-    assert time.time() - ends < 9  # five seconds, and a busy machine
+    assert time.time() - ends < 40  # five seconds, and a busy machine; a receiver has sixty
     under_way = len(reachable.got)
     assert 0 < under_way <= 2 * sending.SIDE_BY_SIDE
     assert held() <= under_way
@@ -106,7 +110,7 @@ def test_a_service_that_is_told_to_end_records_what_is_under_way_and_begins_noth
     process = workers.command()
     until(lambda: len(reachable.got) >= sending.SIDE_BY_SIDE, workers.said)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0, workers.said()
+    assert process.wait(PATIENCE) == 0, workers.said()
     assert held() == 0
     sent = len(reachable.got)
     assert sent < 60
@@ -129,14 +133,15 @@ def test_a_claim_ends_when_the_worker_does(reachable: Receiver) -> None:
 def test_a_claim_lasts_for_a_while_and_the_rest_is_given_back(
     reachable: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "SPELL", 0.2)
+    monkeypatch.setattr(sending, "SPELL", 1.5)
     endpoint = WebhookEndpoint.objects.create(url=reachable.url())
-    reachable.answer = answering_after(0.3)
+    reachable.answer = answering_after(2)
     fired(30)
     relay.relay("default")
     sending.work("default", leases.claim(queue().ready("default"), limit=200))
     assert held() == 0
     assert 0 < len(reachable.got) <= 2 * sending.SIDE_BY_SIDE
+    reachable.answer = answering_after(0)
     drain(queue(), "default")
     assert WebhookDelivery.objects.filter(endpoint=endpoint, status="delivered").count() == 30
     assert len(reachable.got) == 30
@@ -178,9 +183,10 @@ def test_receivers_that_answer_slowly_delay_no_other(reachable: Receiver, worker
     until(lambda: len(reachable.got) >= 100, workers.said)
     fast = WebhookEndpoint.objects.create(url=reachable.url("/fast"))
     fired(1)
-    start = time.monotonic()
+    before = len(reachable.got)
     until(lambda: any(got.path == "/fast" for got in list(reachable.got)), workers.said)
-    assert time.monotonic() - start < 6
+    # More than six hundred were there before it.
+    assert [got.path for got in list(reachable.got)].index("/fast") - before < 300
     assert WebhookDelivery.objects.filter(status="pending").exclude(endpoint=fast).exists()
 
 

@@ -54,7 +54,7 @@ def test_a_filter_of_stars_takes_no_longer_than_another(filter_: str) -> None:
     start = time.process_time()
     assert not matches([filter_], "billing.invoice_that_is_invited.invite:" + "redeemed" * 5)
     assert not matches([filter_], "billing.invoice_that_is_invited.invite")
-    assert time.process_time() - start < 0.2
+    assert time.process_time() - start < 5
 
 
 def test_a_filter_that_is_longer_than_any_type_is_refused_unread() -> None:

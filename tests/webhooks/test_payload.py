@@ -179,8 +179,8 @@ def test_numbers_that_json_has_no_word_for_are_null(
 def test_redaction_clears_what_is_kept_and_what_is_sent(
     full: WebhookEndpoint, reachable: Receiver, work: Work
 ) -> None:
-    reachable.answer = says(500, b"You sent 12.50")
-    entry = paid()
+    reachable.answer = says(500, b"You sent 98.75")
+    entry = paid(amount=Decimal("98.75"))  # of no moment's seconds
     work()
     assert WebhookDelivery.objects.get().fields
     assert WebhookAttempt.objects.get().response_head
@@ -190,8 +190,8 @@ def test_redaction_clears_what_is_kept_and_what_is_sent(
     WebhookDelivery.objects.update(due_at=entry.recorded_at)
     work()
     first, second = reachable.got
-    assert b"12.50" in first.body
-    assert b"12.50" not in second.body
+    assert b"98.75" in first.body
+    assert b"98.75" not in second.body
     assert second.json["data"]["payload"] == "thin"
     assert first.message_id == second.message_id
 
