@@ -36,7 +36,7 @@ class Chaser(LifecycleAgent, register=False):
     events = ["mark_overdue", "cancel", "send_invoice"]
     fields = ["number", "client_name", "amount", "due_on"]
     approval = {"cancel": "always", "mark_overdue": "never", "send_invoice": "never"}
-    budget = Budget(turns=5, tool_calls=10, tokens=200_000, seconds=30)
+    budget = Budget(turns=5, tool_calls=10, tokens=200_000, seconds=300)
 
     @tool
     def overdue(self, run, days: int = 0) -> list[dict]:  # type: ignore[no-untyped-def,type-arg]

@@ -350,7 +350,7 @@ def test_fields_that_are_not_opened_stay_hidden_in_snapshots_answers_and_metadat
         *(f"/hall/lifecycle/log/{one.pk}/" for one in invoice.log.all()),
     ):
         html = client.get(page).content.decode()
-        assert not re.search("hush|1999-12-31|31 Dec|Dec. 31", html), page
+        assert not re.search(r"hush|1999-12-31|31 Dec\S* 1999|Dec\S* 31,? 1999", html), page
 
 
 def test_the_page_draws_the_path_that_was_taken(root: User) -> None:

@@ -215,15 +215,16 @@ def test_a_firing_that_rolled_back_is_never_told(receiver: Receiver) -> None:
 @pytest.mark.django_db
 def test_a_slow_endpoint_delays_no_other(receiver: Receiver, configured: dict[str, Any]) -> None:
     slow = Receiver()
-    slow.answer = lambda handler, got: (handler.is_over(60), None)[1]
+    slow.answer = lambda handler, got: (handler.is_over(200), None)[1]
     configured["WEBHOOK_ALLOWED_PORTS"] = [receiver.port, slow.port]
+    configured["WEBHOOK_TIMEOUT"] = (5, 5)
     try:
         WebhookEndpoint.objects.create(url=slow.url(), events=["*.send_invoice"])
         WebhookEndpoint.objects.create(url=receiver.url(), events=["*.send_invoice"])
         sent()
         begun = time.monotonic()
         work()
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - begun < 100
         assert len(receiver.got) == 1
         assert sorted(WebhookDelivery.objects.values_list("status", flat=True)) == ["delivered", "pending"]
     finally:
@@ -231,7 +232,9 @@ def test_a_slow_endpoint_delays_no_other(receiver: Receiver, configured: dict[st
 
 
 @pytest.mark.django_db
-def test_drips_meet_the_hard_deadline(receiver: Receiver) -> None:
+def test_drips_meet_the_hard_deadline(receiver: Receiver, configured: dict[str, Any]) -> None:
+    configured["WEBHOOK_TIMEOUT"] = (2, 2)
+
     def drip(handler: Any, got: Any) -> None:
         handler.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while handler.raw(b"x") and not handler.is_over(0.1):
@@ -242,7 +245,7 @@ def test_drips_meet_the_hard_deadline(receiver: Receiver) -> None:
     sent()
     begun = time.monotonic()
     work()
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 100
     assert WebhookDelivery.objects.get().status == "pending"
     assert WebhookAttempt.objects.get().error_class
 
