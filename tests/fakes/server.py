@@ -16,6 +16,9 @@ from typing import Any, Self
 
 from tests.fakes.turns import Answer, Failure, Thinking, Turn
 
+#: Seconds of silence: longer than any test lets somebody wait for the end of it.
+LONG = 240
+
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
@@ -42,6 +45,8 @@ class FakeModel:
         self.closing = threading.Event()
         self.streaming = threading.Event()
         """Set when the first frame of an answer was sent."""
+        self.go_on = threading.Event()
+        """Set by a test, to let an answer go on that is held."""
         self._lock = threading.Lock()
         self._calls = 0
 
@@ -187,8 +192,10 @@ class FakeModel:
             if turn.ends_after == number:
                 break
             if turn.stalls_after == number:
-                self.closing.wait(30)
+                self.closing.wait(LONG)
                 return
+            if turn.held_after == number:
+                self.go_on.wait(LONG)
             if turn.error_after is not None and turn.error_after[0] == number:
                 chunk(self.error_frame(turn.error_after[1]))
                 break

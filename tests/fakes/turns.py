@@ -28,6 +28,8 @@ class Turn:
     """Frames after which the stream ends as if it were whole."""
     stalls_after: int | None = None
     """Frames after which nothing more comes, until the server closes."""
+    held_after: int | None = None
+    """Frames after which nothing more comes until the test says ``go_on``."""
     error_after: tuple[int, str] | None = None
     """Frames after which an ``error`` event of a type comes: ``(3, "overloaded_error")``."""
     pause: float = 0

@@ -49,7 +49,7 @@ def test_of_several_who_decide_at_once_one_does(agent: Any, alice: Any, invoice:
 
     def decide(number: int) -> None:
         mine = Proposal.objects.get(pk=proposal.pk)
-        barrier.wait(20)
+        barrier.wait(60)
         try:
             if number % 2:
                 mine.decline(by=people[number], reason="No.")
@@ -86,7 +86,7 @@ def test_the_same_call_delivered_to_several_workers_at_once_fires_once(alice: An
 
         def deliver() -> None:
             mine = AgentRun.objects.get(pk=run.pk)
-            barrier.wait(20)
+            barrier.wait(60)
             try:
                 given = {"id": str(record.pk), "expected_state": "draft"}
                 answers.append(call(mine, "send_invoice_invoice", "toolu_1", **given))

@@ -131,7 +131,7 @@ def test_four_eyes_is_the_engines_own_whatever_the_row_says(agent: Any, alice: A
 def test_after_its_time_it_is_expired(agent: Any, alice: Any, clerk: Any, invoice: Invoice) -> None:
     run = run_of(agent, alice)
     proposal = proposed(run, invoice)
-    Proposal.objects.filter(pk=proposal.pk).update(expires_at=timezone.now())
+    Proposal.objects.filter(pk=proposal.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(ProposalExpired):
         proposal.approve(by=clerk)
     with pytest.raises(ProposalExpired):
@@ -145,7 +145,7 @@ def test_the_routine_ends_what_nobody_decides(agent: Any, alice: Any, invoice: I
     run = run_of(agent, alice, model="scripted/x", status="waiting")
     proposal = proposed(run, invoice)
     assert expire_due("default") == 0
-    Proposal.objects.filter(pk=proposal.pk).update(expires_at=timezone.now())
+    Proposal.objects.filter(pk=proposal.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert expire_due("default") == 1
     assert expire_due("default") == 0
     run.refresh_from_db()

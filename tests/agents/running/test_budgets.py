@@ -151,15 +151,15 @@ def test_a_run_that_takes_too_long_is_stopped_while_the_model_is_silent(
     began = time.monotonic()
     run = run_to_the_end(declare(budget=Budget(tokens=None, seconds=0.8)), "Hello?", user=alice)
     assert (run.status, run.stop_reason) == ("stopped", "seconds")
-    assert 0.7 < run.seconds < 15
-    assert time.monotonic() - began < 20
+    assert 0.7 < run.seconds < 60
+    assert time.monotonic() - began < 60
 
 
 def test_a_model_that_drips_is_stopped_in_time(fake: FakeAnthropic, declare: Declaring, alice: Any) -> None:
-    fake.script.append(says("word " * 400, pause=0.05))
+    fake.script.append(says("word " * 2000, pause=0.2))
     run = run_to_the_end(declare(budget=Budget(tokens=None, seconds=0.8)), "Hello?", user=alice)
     assert (run.stop_reason, run.answer) == ("seconds", "")
-    assert 0.7 < run.seconds < 15
+    assert 0.7 < run.seconds < 60
 
 
 # A user's day
@@ -248,23 +248,24 @@ def test_a_run_that_is_not_begun_is_over_when_it_is_stopped(chaser: Any, alice: 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_stop_button_is_seen_while_the_model_writes(fake: FakeAnthropic, chaser: Any, alice: Any) -> None:
-    fake.script.append(says("word " * 2000, pause=0.05))
+    fake.script.append(says("word " * 2000, pause=0.5))  # for minutes
     run = start(chaser, "Write", user=alice)
+    pressed: list[float] = []
 
     def press() -> None:
         from django.db import connections
 
-        fake.streaming.wait(20)
+        assert fake.streaming.wait(100)
         stop(AgentRun.objects.get(pk=run.pk))
+        pressed.append(time.monotonic())
         connections.close_all()
 
     presser = threading.Thread(target=press)
     presser.start()
-    began = time.monotonic()
     done = execute(run.pk)
     presser.join()
     assert (done.status, done.stop_reason) == ("stopped", "user")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - pressed[0] < 60
 
 
 def test_a_run_whose_worker_died_is_over_when_it_is_stopped(chaser: Any, alice: Any) -> None:

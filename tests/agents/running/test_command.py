@@ -151,13 +151,13 @@ def test_in_a_shell_it_is_interrupted_without_a_traceback(
     fake: FakeAnthropic, alice: Any, child_environment: Mapping[str, str]
 ) -> None:
     """The sample's own agent; the first Ctrl-C stops the run, which says so on record."""
-    fake.script.append(says("word " * 2000, pause=0.05))
+    fake.script.append(says("word " * 20_000, pause=0.05))  # for minutes
     command = [sys.executable, "manage.py", "lifecycle_agent", "billing.invoice", "Write", "--user", "alice"]
     environment = {**child_environment, **fake.environment(), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert fake.streaming.wait(60)
+    assert fake.streaming.wait(PATIENCE)
     assert process.stdout is not None
     process.stdout.read(10)
     os.kill(process.pid, 2)

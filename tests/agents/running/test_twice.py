@@ -23,7 +23,7 @@ def at_once(count: int, work: Any) -> list[Any]:
 
     def begin() -> None:
         try:
-            barrier.wait(20)
+            barrier.wait(60)
             found.append(work())
         except Exception as error:
             found.append(error)
@@ -67,7 +67,8 @@ def test_of_two_who_go_on_with_a_conversation_at_once_one_is_told_to_wait(
 def test_all_runs_of_a_user_at_once_stay_below_a_days_tokens(
     fake: FakeAnthropic, chaser: Any, alice: Any, settings: Any
 ) -> None:
-    settings.FSM_LIFECYCLE = {**settings.FSM_LIFECYCLE, "AGENT_USER_DAILY_TOKENS": 40_000}
+    # Room for the first requests of all four: else each may give way to the others, and none is made.
+    settings.FSM_LIFECYCLE = {**settings.FSM_LIFECYCLE, "AGENT_USER_DAILY_TOKENS": 80_000}
     fake.think = lambda body: calls("list_invoices", output_tokens=400)
     runs = [start(chaser, "Go on for ever", user=alice).pk for _ in range(4)]
     waiting = list(runs)
@@ -75,4 +76,4 @@ def test_all_runs_of_a_user_at_once_stay_below_a_days_tokens(
     done = AgentRun.objects.filter(pk__in=runs)
     assert {run.stop_reason for run in done} <= {"daily_tokens", "turns"}
     assert "daily_tokens" in {run.stop_reason for run in done}
-    assert 0 < sum(run.tokens for run in done) <= 40_000
+    assert 0 < sum(run.tokens for run in done) <= 80_000

@@ -2,10 +2,13 @@
 
 import json
 import threading
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from fsm_lifecycle import System
 from fsm_lifecycle.agents.event import AgentEvent
@@ -131,8 +134,10 @@ def test_waiting_for_a_person_takes_none_of_the_runs_seconds(
     fake.script += [cancels(sent), says("Done.")]
     run = run_to_the_end(careful, "Cancel it", user=alice)
     before = run.seconds
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    AgentRun.objects.filter(pk=run.pk).update(created_at=an_hour_ago, started_at=an_hour_ago)
     Proposal.objects.get(run=run).approve(by=alice)
-    assert execute(run.pk).seconds < before + 10
+    assert execute(run.pk).seconds < before + 600
 
 
 def test_a_run_that_waits_can_be_stopped(
@@ -177,10 +182,6 @@ def test_a_decision_that_comes_while_the_run_begins_to_wait_is_not_lost(
 def test_decisions_and_waits_at_the_same_moment_never_leave_a_run_behind(
     fake: FakeAnthropic, careful: Any, alice: Any
 ) -> None:
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     from tests.sample.making import an_invoice
 
     for number in range(8):
@@ -190,9 +191,9 @@ def test_decisions_and_waits_at_the_same_moment_never_leave_a_run_behind(
         run = start(careful, "Cancel it", user=alice)
 
         def approve(key: Any = run.pk) -> None:
-            until = timezone.now() + timedelta(seconds=20)
+            until = time.monotonic() + 100
             try:
-                while timezone.now() < until:
+                while time.monotonic() < until:
                     found = Proposal.objects.filter(run_id=key).first()
                     if found is not None:
                         found.approve(by=alice)
