@@ -38,7 +38,7 @@ class Server:
 
     def ask(self, user: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request in somebody's name, on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             sent = {"Authorization": basic(user, PASSWORD), **headers}
             text = None if body is None else json.dumps(body)

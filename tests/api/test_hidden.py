@@ -39,7 +39,7 @@ def told(client: APIClient, method: str, address: str, body: Any) -> tuple[Any, 
     key = re.search(r"/(\d+)/", address)[1]  # type: ignore[index]
     with CaptureQueriesContext(connection) as captured:
         response = getattr(client, method)(address, body, format="json")
-    queries = [re.sub(r"\d+", "N", query["sql"]) for query in captured]  # keys, and times
+    queries = [re.sub(r"\d+(\.\d+)?", "N", query["sql"]) for query in captured]  # keys, and times
     headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
     text = response.content.decode().replace(f"/{key}/", "/KEY/")
     return response.status_code, headers, text, queries

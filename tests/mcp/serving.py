@@ -24,6 +24,8 @@ from mcp.client.streamable_http import streamable_http_client
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+#: Seconds after which an answer is given up: a process that starts beside other tests takes its time.
+PATIENCE = 120
 
 
 @contextmanager
@@ -73,9 +75,9 @@ async def over_http(url: str, token: str, era: str = "auto", **headers: str) -> 
     """The SDK's client at a server. ``era``: ``legacy`` begins with a handshake, as before 2026-07-28."""
     sent = {"Authorization": f"Bearer {token}", **headers}
     async with (
-        httpx2.AsyncClient(headers=sent, timeout=60) as connection,
+        httpx2.AsyncClient(headers=sent, timeout=PATIENCE) as connection,
         Client(
-            streamable_http_client(url, http_client=connection), mode=era, read_timeout_seconds=60
+            streamable_http_client(url, http_client=connection), mode=era, read_timeout_seconds=PATIENCE
         ) as client,
     ):
         yield client
@@ -90,7 +92,9 @@ async def over_stdio(
         command=sys.executable, args=list(arguments), env=dict(environment), cwd=ROOT
     )
     nowhere: Any = subprocess.DEVNULL
-    async with Client(stdio_client(parameters, errlog=nowhere), mode=era, read_timeout_seconds=60) as client:
+    async with Client(
+        stdio_client(parameters, errlog=nowhere), mode=era, read_timeout_seconds=PATIENCE
+    ) as client:
         yield client
 
 

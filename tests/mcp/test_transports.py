@@ -21,7 +21,7 @@ from fsm_lifecycle.models import AgentRun, Proposal, RefusedAttempt
 from sample_project.billing.models import Invoice
 from tests.mcp.agents import NOISE, SECRET
 from tests.mcp.conftest import cancels, marks, state_of
-from tests.mcp.serving import over_http, over_stdio, talk
+from tests.mcp.serving import PATIENCE, over_http, over_stdio, talk
 from tests.sample.making import an_invoice, somebody
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -153,7 +153,7 @@ async def ask(process: asyncio.subprocess.Process, method: str, params: Any, num
     asked = {"jsonrpc": "2.0", "method": method, "params": params, **({"id": number} if number else {})}
     process.stdin.write(json.dumps(asked).encode() + b"\n")
     if number:
-        return json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        return json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE))
     return None
 
 
@@ -214,7 +214,7 @@ def test_a_process_that_is_told_to_end_ends_and_leaves_nothing_open(
                 process.stdin.close()
             else:
                 process.send_signal(signal.Signals[how])
-            return await asyncio.wait_for(process.wait(), 30)
+            return await asyncio.wait_for(process.wait(), PATIENCE)
 
     with tempfile.TemporaryFile("w+") as errors:
         code = asyncio.run(say(errors))
@@ -266,7 +266,7 @@ def test_many_at_once_are_answered_each_with_its_own(
 
     began = time.monotonic()
     answers = asyncio.run(all_of_them())
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 200
 
     assert [one.get("code", "") for one in answers] == ["", "not_found"] * 12
     assert {state_of(invoice) for invoice in invoices} == {"sent"}
