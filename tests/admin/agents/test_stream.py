@@ -35,6 +35,8 @@ from tests.admin.agents.conftest import CHAT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+#: Seconds after which what does not come is given up.
+PATIENCE = 120
 WORDS = " ".join(f"word{number}" for number in range(40))
 
 
@@ -47,7 +49,7 @@ class Server:
         self, session: str, conversation: Any, after: str = "", last: str = ""
     ) -> Iterator[http.client.HTTPResponse]:
         """One open stream. Leaving the block breaks the connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             headers = {"Cookie": f"sessionid={session}"} if session else {}
             if last:
@@ -74,14 +76,15 @@ def serving(kind: str, environment: Mapping[str, str], **times: float) -> Iterat
         )
     try:
         server = Server(port)
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
+        until = time.monotonic() + PATIENCE
+        while True:
             try:
                 with server.stream("", uuid.uuid4()) as answer:
                     assert answer.status == 302
                 break
             except OSError:
                 assert process.poll() is None, "The server ended."
+                assert time.monotonic() < until, "The server does not answer."
                 time.sleep(0.1)
         yield server
     finally:
@@ -91,8 +94,8 @@ def serving(kind: str, environment: Mapping[str, str], **times: float) -> Iterat
 
 @pytest.fixture(params=["wsgi", "asgi"])
 def server(request: Any, child_environment: Mapping[str, str]) -> Iterator[Server]:
-    """Times are short: a heartbeat after 0.4 s, an end after 1.5 s under WSGI."""
-    times = {"interval": 0.05, "idle": 0.1, "heartbeat": 0.4, "cap": 1.5, "lifetime": 4.0}
+    """Times are short: a heartbeat after 0.4 s, an end after 4 s."""
+    times = {"interval": 0.05, "idle": 0.1, "heartbeat": 0.4, "cap": 4.0, "lifetime": 4.0}
     with serving(request.param, child_environment, **times) as running:
         running.kind = request.param  # type: ignore[attr-defined]
         yield running
@@ -136,17 +139,24 @@ def at_work(work: Any) -> threading.Thread:
 
 
 @pytest.fixture
-def talks(says: Any) -> None:
-    """A script that writes slowly, calls a tool in between, and ends."""
-    says(call("list_invoices", WORDS), WORDS.upper())
-    scripted.script("of-these-tests", pace=0.03)(scripted._scripts["of-these-tests"])
+def seen(says: Any) -> threading.Event:
+    """A script that writes slowly, calls a tool in between, and ends, but not before somebody has seen it at work."""
+    seen = threading.Event()
+
+    def talk(task: Any) -> Any:
+        yield call("list_invoices", WORDS)
+        assert seen.wait(PATIENCE)
+        return WORDS.upper()
+
+    scripted.script("of-these-tests", pace=0.03)(talk)
+    return seen
 
 
-def test_the_stream(server: Any, clerk: User, approver: User, talks: None) -> None:
+def test_the_stream(server: Any, clerk: User, approver: User, seen: threading.Event) -> None:
     """All in one server, which takes longer to start than they take."""
     session = session_of(clerk)
     run = start("billing.invoice_agent", "Say something", user=clerk, surface="chat")
-    everything_once_and_in_order_through_breaks(server, session, run)
+    everything_once_and_in_order_through_breaks(server, session, run, seen)
     it_goes_on_with_the_next_message(server, session, run)
     after_the_end_nothing_is_held(server, session, run)
     it_beats_and_ends_while_nothing_comes(server, session, run)
@@ -154,12 +164,14 @@ def test_the_stream(server: Any, clerk: User, approver: User, talks: None) -> No
     rights_are_asked_for_again(server, clerk, session, run)
 
 
-def everything_once_and_in_order_through_breaks(server: Any, session: str, run: AgentRun) -> None:
+def everything_once_and_in_order_through_breaks(
+    server: Any, session: str, run: AgentRun, seen: threading.Event
+) -> None:
     """While the agent writes, a reader reads three events, loses the line, and comes back."""
     thread = at_work(lambda: work_off("default"))
     got: list[tuple[str, str, Any]] = []
     said: list[str] = []
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until and "Answer complete." not in said:
         with server.stream(session, run.conversation, last=got[-1][0] if got else "") as response:
             assert response.status == 200
@@ -173,6 +185,8 @@ def everything_once_and_in_order_through_breaks(server: Any, session: str, run: 
                     new += 1
                 elif frame.get("event") == "state":
                     said.append(json.loads(frame["data"])["said"])
+                    if said[-1] == "At work.":
+                        seen.set()
                 if new == 3 or "Answer complete." in said:
                     break
     thread.join()
@@ -204,7 +218,7 @@ def it_goes_on_with_the_next_message(server: Any, session: str, run: AgentRun) -
     second = say(run, "And more <b>")
     thread = at_work(lambda: work_off("default"))
     got: list[str] = []
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     at, html = f"{run.pk}-{last.seq}", ""
     while time.monotonic() < until and (thread.is_alive() or got != ids_of(second)):
         with server.stream(session, run.conversation, after=at) as response:
@@ -221,7 +235,6 @@ def it_goes_on_with_the_next_message(server: Any, session: str, run: AgentRun) -
 
 
 def after_the_end_nothing_is_held(server: Any, session: str, run: AgentRun) -> None:
-    began = time.monotonic()
     with server.stream(session, run.conversation) as response:
         kinds = []
         for frame in frames(response):
@@ -230,7 +243,6 @@ def after_the_end_nothing_is_held(server: Any, session: str, run: AgentRun) -> N
                 break
     if server.kind == "wsgi":
         assert kinds[-1] == "rest", "A thread is not held while nothing is at work."
-        assert time.monotonic() - began < 8
 
 
 def it_beats_and_ends_while_nothing_comes(server: Any, session: str, run: AgentRun) -> None:
@@ -242,7 +254,7 @@ def it_beats_and_ends_while_nothing_comes(server: Any, session: str, run: AgentR
     took = time.monotonic() - began
     pings = [frame for frame in got if frame.get("comment") == "ping"]
     assert len(pings) >= 2
-    assert took < (12.0 if server.kind == "wsgi" else 20.0)
+    assert took < 60
     assert [frame for frame in got if "id" in frame] == []
     stop(waiting)
 

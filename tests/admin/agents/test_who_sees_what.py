@@ -115,7 +115,7 @@ def test_a_proposal_opens_to_whom_it_concerns(
     assert "Cancel invoice 2026-0041" in page
     assert "The order was withdrawn." not in page
     assert "You may not approve it." in page
-    assert browsing(approver).get("/admin/lifecycle/proposals/999/").status_code == 404
+    assert browsing(approver).get(f"/admin/lifecycle/proposals/{asked.pk + 1}/").status_code == 404
     assert browsing(approver).get(f"/admin/lifecycle/proposals/{10**30}/").status_code == 404
 
 

@@ -137,7 +137,7 @@ def test_many_come_from_the_census_and_their_age_is_told(
     assert "Counts as of now." in texts(browser.get(PAGE))
     monkeypatch.setattr(census_module, "MOST", 1)
     assert population(Light, sight(root), census()).total == 3
-    assert "Counts as of the last seal, 0 seconds ago." in texts(browser.get(PAGE))
+    assert re.search(r"Counts as of the last seal, \d+ seconds? ago\.", texts(browser.get(PAGE)))
 
 
 def test_many_in_a_log_that_was_never_sealed_are_counted(root: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_how_far_the_log_is_sealed(browser: Client, texts: Texts) -> None:
     seal()
     assert "Ledger Sealed all 2 entries, not signed" in texts(browser.get(PAGE))
     Light.objects.create()
-    assert "Ledger 1 waiting oldest 0 seconds; sealed up to" in texts(browser.get(PAGE))
+    assert re.search(r"Ledger 1 waiting oldest \d+ seconds?; sealed up to", texts(browser.get(PAGE)))
 
 
 def test_the_seal_is_for_those_who_may_see_checkpoints(client: Client, staff: Staff, texts: Texts) -> None:

@@ -72,7 +72,7 @@ def test_nothing_to_do_is_said_so(browser: Client, texts: Any) -> None:
 def test_what_is_due_and_since_when_and_who_is_at_it(browser: Client, texts: Any, kind: Kind) -> None:
     long_ago = timezone.now() - timedelta(minutes=8)
     for number in range(3):
-        enqueue("shelf", {}, due_at=long_ago + timedelta(seconds=number))
+        enqueue("shelf", {}, due_at=long_ago + timedelta(seconds=30 * number))
     first = WorkItem.objects.order_by("pk")[0]
     WorkItem.objects.filter(pk=first.pk).update(
         holder="one", lease_until=timezone.now() + timedelta(seconds=60)
