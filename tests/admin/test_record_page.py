@@ -61,7 +61,7 @@ def test_guard_reasons_are_not_for_those_who_lack_the_role() -> None:
 
 def test_a_legal_hold_is_told_to_everybody_and_its_reason_to_who_may_read_it() -> None:
     invoice = Invoice.objects.create(client_name="Ada", amount=1)
-    counsel = staff("cora", first_name="Cora", last_name="Lund")
+    counsel = staff("cora", first_name="Cordelia", last_name="Lund")
     olga = staff("olga", *INVOICES)
     assert "legal hold" not in page(client_of(olga), invoice)
     with time_machine.travel(datetime(2026, 12, 15, 9, tzinfo=UTC), tick=False):
@@ -71,9 +71,9 @@ def test_a_legal_hold_is_told_to_everybody_and_its_reason_to_who_may_read_it() -
     told = page(client_of(olga), invoice)
     assert "Under a legal hold since 15 Dec 2026. It stays until the hold is released." in told
     assert "Claim 17/2026" not in told
-    assert "Cora" not in told
+    assert "Cordelia" not in told
     assert (
-        "Under a legal hold since 15 Dec 2026, placed by Cora Lund: “Claim 17/2026”. It stays until the hold is "
+        "Under a legal hold since 15 Dec 2026, placed by Cordelia Lund: “Claim 17/2026”. It stays until the hold is "
         "released." in page(client_of(reader), invoice)
     )
     hold.release("Settled", by=counsel)

@@ -95,10 +95,11 @@ class Site:
         """Undo whatever the last test did: in the database, and in the ledger's folder beside it."""
         ledger = Path(self.variables["SAMPLE_LEDGER"])
         shutil.rmtree(ledger, ignore_errors=True)
-        ledger.mkdir()
+        # A worker of the last test may be writing there.
+        ledger.mkdir(exist_ok=True)
         for key in self.made.folder.glob("ledger.key*"):
             shutil.copy(key, ledger)
-        shutil.copytree(self.made.folder / "checkpoints", ledger / "checkpoints")
+        shutil.copytree(self.made.folder / "checkpoints", ledger / "checkpoints", dirs_exist_ok=True)
         with closing(sqlite3.connect(self.made.database)) as kept, closing(self.connect()) as served:
             kept.backup(served)
 

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fsm_lifecycle.agents.loop.conversation import mended
@@ -43,6 +43,7 @@ RUNS = st.builds(
 
 
 @given(st.lists(RUNS, max_size=5))
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_a_conversation_that_goes_on_is_always_whole(runs: list[list[tuple[str, list[Any]]]]) -> None:
     talk = mended([row for run in runs for row in run] + [("user", [TEXT])])
     assert list(faults_of_messages(talk)) == []
