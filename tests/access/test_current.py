@@ -96,7 +96,7 @@ def test_a_thread_begins_with_nobody() -> None:
 
 
 def test_threads_do_not_see_each_other() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     seen: dict[str, Any] = {}
 
     def work(name: str) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count
-from django.utils import timezone
 from guardian.shortcuts import (
     assign_perm,
 )
@@ -29,6 +26,7 @@ from tests.access.matrix import (
     new_record,
     new_user,
 )
+from tests.access.roads.moments import passed, soon
 from tests.testapp.offices import Binder, Claim, Dossier, Plate
 
 pytestmark = pytest.mark.django_db
@@ -180,16 +178,16 @@ def test_what_is_not_a_role_is_not_delegated() -> None:
 @pytest.mark.parametrize("what_ends", ["the grant", "the delegation"])
 def test_when_the_grant_or_the_delegation_ends_every_answer_does(what_ends: str) -> None:
     boss, user, claim = new_user(), new_user(), new_record(Claim)
-    soon = timezone.now() + timedelta(milliseconds=600)
+    end = soon()
     if what_ends == "the grant":
-        grant(boss, "examiner", claim, until=soon)
+        grant(boss, "examiner", claim, until=end)
         delegate(boss, user, until=in_an_hour(), by=ADMIN)
     else:
         grant(boss, "examiner", claim)
-        delegate(boss, user, until=soon, by=ADMIN)
+        delegate(boss, user, until=end, by=ADMIN)
     page = list(Claim.objects.all())
     assert page[0].can_fire("examine", user)
-    time.sleep(0.7)
+    passed(end)
     assert not claim.can_fire("examine", user)
     assert [event.name for event in page[0].available_events(user)] == []
     assert not user.has_perm("testapp.view_claim", page[0])

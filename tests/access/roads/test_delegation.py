@@ -21,7 +21,7 @@ from fsm_lifecycle.access import (
 from fsm_lifecycle.definition import CRUD
 from fsm_lifecycle.exceptions import AccessDenied, InvalidGrant
 from fsm_lifecycle.models import AccessEvent, Delegation
-from tests.access.roads.moments import in_a_week, passed, soon
+from tests.access.roads.moments import WEEK, has_come, in_a_week
 from tests.access.roads.stored import again, delegations, reconcile, stored
 from tests.testapp.offices import Binder, Claim, Dossier, Plate
 
@@ -100,10 +100,10 @@ def test_it_copies_nothing(ada: User, bob: User, claim: Claim) -> None:
 
 
 def test_a_role_whose_own_term_has_ended_is_not_delegated(ada: User, bob: User, claim: Claim) -> None:
-    end = soon()
+    end = in_a_week()
     grant_role(ada, "approver", on=claim, by=SYSTEM, until=end)
-    delegate(ada, bob, until=in_a_week(), by=ada)
-    passed(end)
+    delegate(ada, bob, until=end + WEEK, by=ada)
+    has_come(end)
     assert roles_of(again(bob), on=claim) == set()
     with pytest.raises(AccessDenied):
         claim.fire("reject", actor=again(bob))
@@ -167,10 +167,10 @@ def test_the_right_to_grant_roles_is_not_delegated(ada: User, bob: User, carol: 
 
 def test_it_ends(ada: User, bob: User, claim: Claim) -> None:
     grant_role(ada, "approver", on=claim, by=SYSTEM)
-    end = soon(1.5)
+    end = in_a_week()
     delegate(ada, bob, until=end, by=ada)
     assert roles_of(again(bob), on=claim) == {"approver"}
-    passed(end)
+    has_come(end)
     assert roles_of(again(bob), on=claim) == set()
     assert bob not in who_can("reject", on=claim)
     assert not Claim.objects.visible_to(again(bob)).exists()
@@ -179,9 +179,9 @@ def test_it_ends(ada: User, bob: User, claim: Claim) -> None:
 
 
 def test_the_sweep_removes_and_tells(ada: User, bob: User) -> None:
-    end = soon()
+    end = in_a_week()
     delegate(ada, bob, until=end, by=ada)
-    passed(end)
+    has_come(end)
     mark = delegations()[-1].pk
     reconcile()
     event = AccessEvent.objects.filter(pk__gt=mark).get()

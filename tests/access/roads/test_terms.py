@@ -19,7 +19,7 @@ from fsm_lifecycle.access import authorize, grant_role, revoke_role, roles_of, w
 from fsm_lifecycle.definition import CRUD
 from fsm_lifecycle.exceptions import AccessDenied, InvalidGrant
 from fsm_lifecycle.models import GrantTerm
-from tests.access.roads.moments import close, in_a_week, passed, run_out, soon
+from tests.access.roads.moments import close, has_come, in_a_week, passed, run_out, soon
 from tests.access.roads.stored import again, permission, reconcile, role_group, stored, watching
 from tests.access.roads.ways import delete_membership, delete_object, insert_membership, insert_object
 from tests.testapp.offices import Binder, Claim, Dossier, Plate
@@ -58,13 +58,13 @@ def way(request: Any, ada: User, finance: Group, claim: Claim) -> tuple[Any, Any
 
 def test_it_counts_until_then_and_not_after(ada: User, claim: Claim, way: tuple[Any, Any]) -> None:
     holder, on = way
-    end = soon(1.5)
+    end = in_a_week()
     with watching() as seen:
         grant_role(holder, "approver", on=on, by=SYSTEM, until=end)
     assert seen.event.action == "granted"
     assert close(seen.event.until, end)
     assert counts(ada, claim)
-    passed(end)
+    has_come(end)
     assert not counts(ada, claim)
 
 
@@ -88,11 +88,11 @@ def test_a_sweep_removes_what_has_ended_and_tells_so(ada: User, claim: Claim, wa
 @pytest.mark.parametrize(("model", "role"), [(Dossier, "approver"), (Plate, "approver"), (Binder, "clerk")])
 def test_terms_hold_for_every_kind_of_key(ada: User, model: Any, role: str) -> None:
     record = model.objects.create(pk="HH-é 42/'%_") if model is Plate else model.objects.create()
-    end = soon(1.5)
+    end = in_a_week()
     grant_role(ada, role, on=record, by=SYSTEM, until=end)
     event = "close" if model is Binder else "approve"
     assert counts(ada, record, event=event)
-    passed(end)
+    has_come(end)
     assert not counts(ada, record, event=event)
     with watching() as seen:
         reconcile()
@@ -111,7 +111,7 @@ def test_the_sweep_leaves_what_has_not_ended(ada: User, bob: User, claim: Claim)
 
 
 def test_a_user_that_was_loaded_before_the_end_is_denied_after(ada: User, claim: Claim) -> None:
-    end = soon(1.0)
+    end = soon()
     grant_role(ada, "approver", on=claim, by=SYSTEM, until=end)
     assert claim.decide("examine", actor=ada).denials
     assert roles_of(ada, on=claim) == {"approver"}
@@ -152,7 +152,7 @@ def test_an_end_for_one_is_not_an_end_for_another(ada: User, bob: User, claim: C
 
 def test_prolonging(ada: User, claim: Claim, way: tuple[Any, Any]) -> None:
     holder, on = way
-    end, later = soon(1.0), in_a_week()
+    end, later = soon(), in_a_week()
     grant_role(holder, "approver", on=on, by=SYSTEM, until=end)
     with watching() as seen:
         event = grant_role(holder, "approver", on=on, by=SYSTEM, until=later, reason="two weeks more")
@@ -178,7 +178,7 @@ def test_the_same_end_again_is_no_change(ada: User, way: tuple[Any, Any]) -> Non
 
 def test_removing_the_end(ada: User, claim: Claim, way: tuple[Any, Any]) -> None:
     holder, on = way
-    end = soon(1.0)
+    end = soon()
     grant_role(holder, "approver", on=on, by=SYSTEM, until=end)
     with watching() as seen:
         assert grant_role(holder, "approver", on=on, by=SYSTEM) is not None
@@ -193,11 +193,11 @@ def test_removing_the_end(ada: User, claim: Claim, way: tuple[Any, Any]) -> None
 def test_setting_an_end_for_what_had_none(ada: User, claim: Claim, way: tuple[Any, Any]) -> None:
     holder, on = way
     grant_role(holder, "approver", on=on, by=SYSTEM)
-    end = soon()
+    end = in_a_week()
     with watching() as seen:
         grant_role(holder, "approver", on=on, by=SYSTEM, until=end)
     assert seen.event.until is not None
-    passed(end)
+    has_come(end)
     assert not counts(ada, claim)
 
 
@@ -297,22 +297,22 @@ def test_a_group_permission_that_is_taken_and_given_counts(ada: User, finance: G
 
 
 def test_a_term_whose_membership_went_in_sql_ends_no_later_one(ada: User, claim: Claim) -> None:
-    end = soon()
+    end = in_a_week()
     grant_role(ada, "approver", on=Claim, by=SYSTEM, until=end)
     delete_membership(ada, role_group("approver"))
     ada.groups.add(role_group("approver"))
-    passed(end)
+    has_come(end)
     assert counts(ada, claim)
     reconcile()
     assert counts(ada, claim)
 
 
 def test_a_term_whose_row_went_in_sql_ends_no_later_one(ada: User, claim: Claim) -> None:
-    end = soon()
+    end = in_a_week()
     grant_role(ada, "approver", on=claim, by=SYSTEM, until=end)
     delete_object(ada, claim, "role_approver")
     assign_perm("role_approver", ada, claim)
-    passed(end)
+    has_come(end)
     assert counts(ada, claim)
     reconcile()
     assert counts(ada, claim)
