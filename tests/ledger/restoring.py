@@ -53,7 +53,9 @@ def drop(name: str) -> None:
         for end in ("", "-wal", "-shm"):
             Path(f"{name}{end}").unlink(missing_ok=True)
     else:
-        _as_administrator(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)}")
+        # A client that has just ended may still be connected for PostgreSQL.
+        force = " WITH (FORCE)" if connection.vendor == "postgresql" else ""
+        _as_administrator(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)}{force}")
 
 
 def _as_administrator(sql: str) -> None:

@@ -117,14 +117,14 @@ class Slow:
         self.failure: list[BaseException] = []
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
-        assert self.began.wait(30)
+        assert self.began.wait(120)
 
     def run(self) -> None:
         try:
             with transaction.atomic():
                 Light.objects.create(name="slow")
                 self.began.set()
-                self.go_on.wait(30)
+                self.go_on.wait(240)
                 transaction.set_rollback(not self.commit)
         except BaseException as error:
             self.failure.append(error)
@@ -182,9 +182,11 @@ def test_a_gap_is_forgotten_once_nobody_can_fill_it() -> None:
     assert LogCursor.objects.get().barrier is not None
     slow.end()
     Light.objects.create()
-    follower.catch_up()
-    follower.go()
-    cursor = LogCursor.objects.get()
+    for _ in range(20):  # MariaDB counts a connection that is just ending, whosever it is
+        follower.go()
+        cursor = LogCursor.objects.get()
+        if cursor.barrier is None:
+            break
     assert (cursor.barrier, cursor.settled_id) == (None, max(keys()))
     assert follower.seen == keys()
 

@@ -148,14 +148,20 @@ def test_one_long_transaction_makes_one_generation() -> None:
     assert horizon.settled == 0
 
 
+def look_until_nobody_is_at_work() -> Watch:
+    """MariaDB counts a connection that is just ending, whosever it is, and is silent while many ask."""
+    for _ in range(20):
+        watch = look(connection)
+        if watch.open == frozenset():
+            break
+    return watch
+
+
 @pytest.mark.django_db
 def test_one_s_own_transaction_is_not_waited_for() -> None:
     Light.objects.create()
-    for _ in range(20):
-        watch = look(connection)
-        assert watch.top == TransitionLog.objects.latest("pk").pk
-        if not watch.open:  # MariaDB counts a connection that is just ending, whosever it is
-            break
+    watch = look_until_nobody_is_at_work()
+    assert watch.top == TransitionLog.objects.latest("pk").pk
     assert watch.open == frozenset()
 
 
@@ -177,21 +183,21 @@ def test_nobody_is_asked_for_twice_below_the_same_entry(
         return real(connection)
 
     monkeypatch.setattr(module, "open_writers", open_writers)
-    first = look(connection)
+    first = look_until_nobody_is_at_work()
+    asked.clear()
     with django_assert_num_queries(1):
         again = look(connection)
     assert (again.top, again.open) == (first.top, frozenset())
-    assert len(asked) == 1
+    assert asked == []
     Light.objects.create()
     assert look(connection).top > first.top
-    assert len(asked) == 2
+    assert len(asked) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_another_entry_under_the_same_key_is_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
     light = Light.objects.create()
-    found = look(connection)
-    assert found.open == frozenset()
+    assert look_until_nobody_is_at_work().open == frozenset()
     key = light.log.get().pk
     monkeypatch.setattr(module, "open_writers", lambda connection: frozenset({"somebody"}))
     assert look(connection).open == frozenset()

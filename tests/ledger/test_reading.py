@@ -25,7 +25,7 @@ def elsewhere() -> None:
 
     thread = threading.Thread(target=write)
     thread.start()
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive()
     assert failed == []
 

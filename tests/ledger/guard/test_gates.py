@@ -322,7 +322,7 @@ def elsewhere() -> Iterator[Callable[[Callable[[], None]], None]]:
 
         thread = threading.Thread(target=target)
         thread.start()
-        thread.join(timeout=20)
+        thread.join(timeout=120)
         assert not thread.is_alive()
 
     yield run

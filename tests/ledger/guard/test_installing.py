@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -154,18 +155,20 @@ def test_a_definer_that_is_gone_is_told() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SHOW CREATE TRIGGER `{trigger.name}`")
         sql = str(cursor.fetchone()[2])
-    sql = re.sub(r"DEFINER=`[^`]*`@`[^`]*`", "DEFINER=`fsm_guard_gone`@`localhost`", sql)
-    execute("CREATE OR REPLACE USER fsm_guard_gone@localhost")
+    # The server's other databases may be under the same test.
+    gone = f"fsm_guard_{uuid.uuid4().hex[:8]}"
+    sql = re.sub(r"DEFINER=`[^`]*`@`[^`]*`", f"DEFINER=`{gone}`@`localhost`", sql)
+    execute(f"CREATE USER {gone}@localhost")
     try:
         drop(trigger)
         execute(sql)
         assert protection.missing(connection) == []
     finally:
-        execute("DROP USER fsm_guard_gone@localhost")
+        execute(f"DROP USER {gone}@localhost")
     (sentence,) = protection.missing(connection)
     assert LIGHT in sentence
     assert trigger.name in sentence
-    assert "fsm_guard_gone@localhost" in sentence
+    assert f"{gone}@localhost" in sentence
     protection.install(connection)
     assert protection.missing(connection) == protection.outdated(connection) == []
 
