@@ -217,11 +217,11 @@ def test_a_dry_run_lists_and_changes_nothing(anna: User) -> None:
     entry = light.fire("switch_on", actor=anna)
     with pytest.raises(InvalidTransition):
         light.fire("switch_on", actor=anna)
-    before = list(TransitionLog.objects.values())
+    before = list(TransitionLog.objects.order_by("id").values())
     out = run("--person", NAMES[0], "--reason", WHY, "--dry-run")
     assert f"{entry.entry_hash}  testapp.light:{light.pk} #2  actor" in out
     assert "Would be redacted: 1 fields in 1 entries; would be cleared: 1 copies." in out
-    assert list(TransitionLog.objects.values()) == before
+    assert list(TransitionLog.objects.order_by("id").values()) == before
     assert RefusedAttempt.objects.get().actor_label == NAMES[0]
 
 

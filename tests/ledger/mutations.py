@@ -296,9 +296,9 @@ def records(ledger: Ledger, rng: random.Random) -> Iterator[Mutation]:
     for sequence in ("lifecycle_sequence", "0"):
         yield Mutation(
             f"a row inserted with the sequence {sequence}",
-            partial(insert, 9_999, sequence),
-            (("HEAD_MISMATCH", "testapp.light:9999", None),),
-            frozenset({"testapp.light:9999"}),
+            partial(insert, key + 9_999, sequence),
+            (("HEAD_MISMATCH", f"testapp.light:{key + 9_999}", None),),
+            frozenset({f"testapp.light:{key + 9_999}"}),
         )
     bulk = f"testapp.light:{key + 1}"
 

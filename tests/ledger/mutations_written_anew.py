@@ -62,14 +62,16 @@ def forged(ledger: Ledger, rng: random.Random) -> Iterator[Mutation]:
         expected = (code, record, changes.get("sequence", place[1]))
         yield Mutation(f"put in: {name}", partial(put_in, True, changes), (expected,), frozenset({record}))
 
+    nobody = str(ledger.light.pk + 777)
+
     def made_up() -> None:
         row = _next(
-            {**last, "object_pk": "777", "sequence": 0, "entry_hash": ""},
+            {**last, "object_pk": nobody, "sequence": 0, "entry_hash": ""},
             {"kind": "created", "event": None, "from_state": None, "to_state": "off", "recorded_at": now},
         )
         chain.insert(connection, row)
 
-    yield Mutation("a log of no record", made_up, (("RECORD_MISSING", "testapp.light:777", 1),))
+    yield Mutation("a log of no record", made_up, (("RECORD_MISSING", f"testapp.light:{nobody}", 1),))
 
 
 def _next(last: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def rewritten(ledger: Ledger, rng: random.Random) -> Iterator[Mutation]:
     [own] = keys.signers()
 
     def rewrite(depth: int, signers: Sequence[Signer] = ()) -> None:
-        new = rewrite_chain(rows[1:], {"actor_id": "4711"})
+        new = rewrite_chain(rows[1:], {"actor_id": "mallory"})
         execute(
             "UPDATE testapp_invoice SET lifecycle_head = %s WHERE id = %s",
             new[rows[-1]["entry_hash"]],

@@ -44,7 +44,7 @@ def add_a_day_later(days: int) -> None:
     entry = light.fire("blink", actor=ACTOR)
     row = {name: getattr(entry, name) for name in vars(entry) if not name.startswith("_") and name != "id"}
     row |= {
-        "object_pk": f"90{days}",
+        "object_pk": f"of day {days}",
         "sequence": 1,
         "recorded_at": datetime(2026, 1, 1, 23, 59, 59, 999000, tzinfo=UTC) + timedelta(days=days),
     }
@@ -64,7 +64,7 @@ def test_the_rollup_is_the_sealed_log_grouped() -> None:
     }
     rolled = {row[:-1]: row[-1] for row in DailyCount.objects.values_list("day", *names, "entries")}
     assert rolled == grouped
-    assert len({row[0] for row in rolled}) == 3
+    assert {row[0] for row in rolled} > {date(2026, 1, 2), date(2026, 1, 3)}
 
 
 @pytest.mark.usefixtures("log")

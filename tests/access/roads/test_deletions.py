@@ -210,7 +210,7 @@ def test_a_user_whose_records_go_as_well_loses_each_grant_on_them_once(
     how: str,
 ) -> None:
     monkeypatch.setattr(Claim._meta.get_field("created_by").remote_field, "on_delete", models.CASCADE)
-    other = create(Claim, 9002)
+    other = create(Claim, claim.pk + 1)
     Claim.objects.filter(pk=claim.pk).update(created_by=ada)
     for holder in (ada, bob, finance):
         grant_role(holder, "auditor", on=claim, by=SYSTEM)
