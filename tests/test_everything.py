@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,11 +13,11 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-def closed_port() -> str:
-    """A port on which nothing listens."""
+def closed_port() -> Iterator[str]:
+    """A port on which nothing listens, and nobody else can."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return str(taken.getsockname()[1])
+        yield str(taken.getsockname()[1])
 
 
 def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, closed_port: str) -> None:

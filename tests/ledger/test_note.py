@@ -229,6 +229,7 @@ ROOT = HEAD.text().split("\n")[2]
         f"a\n7\n{ROOT}\n\n" + SIGNATURE * 101,
         f"a\n7\n{ROOT}\n" + "x" * 1_000_000 + "\n",
     ],
+    ids=lambda note: f"{len(note)} characters",  # the text has signatures of the day
 )
 def test_what_is_not_a_checkpoint_is_refused(note: str) -> None:
     with pytest.raises(NoteMismatch):

@@ -291,6 +291,13 @@ def test_what_a_stranger_may_write_is_not_true(folder: Path, old: str, new: str)
     assert len(sentence) < 500
 
 
+def of_a_later_version(tree: Any) -> bool:
+    """Whether the bundle or its entry says so: what it is then nobody can tell yet."""
+    found = [tree, tree.get("entry")] if isinstance(tree, dict) else []
+    versions = [one.get("v") for one in found if isinstance(one, dict)]
+    return any(type(version) is int and version > 1 for version in versions)
+
+
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(PLACES),
@@ -308,7 +315,11 @@ def test_what_a_stranger_may_write_is_not_true(folder: Path, old: str, new: str)
 def test_nothing_makes_it_raise(folder: Path, path: tuple[Any, ...], value: Any) -> None:
     changed = replaced(bundle(), path, value)
     code, _ = judge(folder, changed)
-    assert code == 1 or json.dumps(changed) == json.dumps(bundle())
+    assert (
+        code == 1
+        or json.dumps(changed) == json.dumps(bundle())
+        or (code == 2 and of_a_later_version(changed))
+    )
 
 
 @given(st.text(alphabet=st.sampled_from('{}[]",:0123456789.eE-+truefalsn \\u') | st.characters()))

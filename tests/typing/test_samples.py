@@ -36,7 +36,7 @@ def told() -> Findings:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
         check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
@@ -51,6 +51,7 @@ def told() -> Findings:
 
 @pytest.mark.once
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_sound_code_passes_and_each_mistake_is_found() -> None:
     wanted, said = expected(), told()
     wrong = [
