@@ -13,7 +13,7 @@ from tests.browser.site import Site, prepared, serving
 from tests.browser.visitor import Windows
 
 # A machine that runs the other tests beside these takes its time.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 # Of the package, not of the session: while Playwright lives, an event loop runs in this thread, and Django's ORM and

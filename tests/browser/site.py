@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -30,7 +31,8 @@ django.setup()
 from tests.browser import dataset
 print(json.dumps(dataset.make()))
 """
-PATIENCE = 60
+#: Seconds after which a process is given up: it begins beside all the others of a run.
+PATIENCE = 200
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,13 @@ def environment(folder: Path, database: Path) -> dict[str, str]:
 class Site:
     """The sample project, answering."""
 
-    def __init__(self, made: Prepared, database: Path, port: int, variables: dict[str, str]) -> None:
+    #: Where it answers, once it does.
+    url: str
+
+    def __init__(self, made: Prepared, database: Path, variables: dict[str, str]) -> None:
         self.made = made
         self.database = database
         self.variables = variables
-        self.url = f"http://127.0.0.1:{port}"
 
     def put_back(self) -> None:
         """Undo whatever the last test did: in the database, and in the ledger's folder beside it."""
@@ -136,13 +140,10 @@ def serving(
     made: Prepared, folder: Path, also: Mapping[str, str] | None = None, migrate: bool = False
 ) -> Iterator[Site]:
     """Serve a copy of the database until the block ends; ``also``: more for the environment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     database = folder / "served.sqlite3"
     # A ledger of its own: checkpoints of one copy of the database would look like a fork to another.
     variables = {**environment(folder / "ledger", database), **(also or {})}
-    site = Site(made, database, port, variables)
+    site = Site(made, database, variables)
     site.put_back()
     if migrate:
         manage(variables, "migrate", "--verbosity=0")
@@ -150,7 +151,7 @@ def serving(
     with (
         said.open("w") as log,
         subprocess.Popen(
-            [sys.executable, "manage.py", "runserver", "--noreload", "--skip-checks", f"127.0.0.1:{port}"],
+            [sys.executable, "manage.py", "runserver", "--noreload", "--skip-checks", "127.0.0.1:0"],
             cwd=ROOT,
             env=variables,
             stdout=log,
@@ -158,7 +159,7 @@ def serving(
         ) as server,
     ):
         try:
-            _wait_for(port, server, said)
+            site.url = address_of(server, said, PATIENCE)
             yield site
         finally:
             server.terminate()
@@ -178,13 +179,16 @@ def manage(variables: dict[str, str], *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes], said: Path) -> None:
-    until = time.monotonic() + PATIENCE
+def address_of(server: subprocess.Popen[bytes], said: Path, patience: float) -> str:
+    """Where ``runserver`` answers: on a port that was free when it began, which it says in its log."""
+    until = time.monotonic() + patience
     while time.monotonic() < until and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
+        if found := re.search(r"http://127\.0\.0\.1:(\d+)/", said.read_text()):
+            try:
+                socket.create_connection(("127.0.0.1", int(found[1])), timeout=1).close()
+            except OSError:
+                pass
+            else:
+                return found[0].rstrip("/")
+        time.sleep(0.1)
     raise AssertionError(f"The site does not answer.\n{said.read_text()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def desk(browser: Browser, asking: tuple[FakeAnthropic, Site]) -> Iterator[Desk]
     site.put_back()
     fake.script.clear()
     fake.complaints.clear()
+    fake.go_on.clear()
     windows = Windows(browser, site)
     yield Desk(fake, site, windows)
     windows.close()
@@ -77,7 +79,7 @@ def test_text_and_tools_come_as_they_happen_and_stay_after_a_reload(desk: Desk) 
         calls(
             "list_tickets", {"state": "waiting"}, saying="Let me look at those that wait. " * 8, pause=0.05
         ),
-        says("One waits: 1104. " * 12, pause=0.12),
+        says("One waits: 1104. " * 12, held_after=6),
     ]
     page = desk.open()
     page.goto(CHAT)
@@ -86,10 +88,11 @@ def test_text_and_tools_come_as_they_happen_and_stay_after_a_reload(desk: Desk) 
     expect(page.locator(".lc-acting")).to_contain_text("Acting as anna.")
     # In the middle: it is being written, it can be stopped, nothing more can be sent.
     answer = page.locator(".lc-said-text.is-writing")
-    expect(answer).to_contain_text("One waits", timeout=40_000)
+    expect(answer).to_contain_text("One waits")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     expect(page.get_by_role("button", name="Send")).to_be_disabled()
     page.reload()
+    desk.fake.go_on.set()
     expect(page.locator(".lc-tool code")).to_have_text("list_tickets")
     expect(page.locator(".lc-said-text").last).to_have_text(("One waits: 1104. " * 12).strip())
     status(page, "Answer complete.")
@@ -161,7 +164,7 @@ def test_what_is_to_be_decided_is_never_behind_the_composer(desk: Desk) -> None:
     second.goto(page.url)
     approve = second.get_by_role("button", name="Approve and resolve ticket")
     expect(approve).to_be_in_viewport()
-    assert in_sight(approve)
+    comes_in_sight(approve)
     # Nor is it when the focus comes to it by the keyboard.
     second.locator(".lc-ask h2 a").evaluate("link => link.focus({preventScroll: true})")
     approve.evaluate(
@@ -173,7 +176,15 @@ def test_what_is_to_be_decided_is_never_behind_the_composer(desk: Desk) -> None:
         if second.evaluate("() => document.activeElement.value") == "approve":
             break
     expect(approve).to_be_focused()
-    assert in_sight(approve)
+    comes_in_sight(approve)
+
+
+def comes_in_sight(place: Locator) -> None:
+    """At the latest when the page has come to rest."""
+    until = time.monotonic() + 60
+    while not in_sight(place):
+        assert time.monotonic() < until, "It stays out of sight."
+        place.page.wait_for_timeout(100)
 
 
 def in_sight(place: Locator) -> bool:
@@ -204,11 +215,11 @@ def test_a_person_declines_and_the_agent_is_told_why(desk: Desk) -> None:
 
 
 def test_a_second_tab_follows_and_stops(desk: Desk) -> None:
-    desk.fake.script.append(says("And on and on. " * 200, pause=0.1))
+    desk.fake.script.append(says("And on and on. " * 400, pause=0.5))  # for minutes
     first = desk.open()
     first.goto(CHAT)
     write(first, "Talk")
-    expect(first.locator(".lc-said-text.is-writing")).to_contain_text("And on", timeout=40_000)
+    expect(first.locator(".lc-said-text.is-writing")).to_contain_text("And on")
     second = desk.open()
     second.goto(first.url)
     expect(second.locator(".lc-said-text.is-writing")).to_contain_text("And on")
@@ -222,7 +233,7 @@ def test_a_second_tab_follows_and_stops(desk: Desk) -> None:
     desk.fake.script.append(says("Here I am."))
     write(first, "Again")
     for page in (first, second):
-        expect(page.locator(".lc-said-text").last).to_have_text("Here I am.", timeout=20_000)
+        expect(page.locator(".lc-said-text").last).to_have_text("Here I am.")
 
 
 def test_a_budget_that_runs_out_stops_it_and_says_which(desk: Desk) -> None:
@@ -279,6 +290,7 @@ def test_with_the_keyboard_alone(desk: Desk) -> None:
     page.keyboard.type("and tell me.")
     page.keyboard.press("Enter")
     expect(page.locator(".lc-ask")).to_be_visible()
+    status(page, "Waits for a decision.")  # nothing is drawn anew after that
     expect(page.locator(".lc-said-text").first).to_have_text(
         "Resolve 2436\nand tell me.", use_inner_text=True
     )

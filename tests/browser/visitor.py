@@ -45,7 +45,7 @@ class Windows:
             java_script_enabled=javascript,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         if username:
             session = self.site.made.sessions[username]
             context.add_cookies([{"name": "sessionid", "value": session, "url": self.site.url}])

@@ -6,15 +6,14 @@ Must not know which apps.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.browser.site import PATIENCE, address_of
 from tests.databases import run_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,29 +150,22 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=250,
+            timeout=500,
         )
 
     @contextmanager
     def serving(self) -> Iterator[str]:
         """Serve the project, static files too. Gives its address."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "manage.py", "runserver", "--noreload", "--insecure", f"127.0.0.1:{port}"]
+        command = [sys.executable, "-u", "manage.py", "runserver", "--noreload", "--insecure", "127.0.0.1:0"]
+        said = self.folder / "server.log"
         with (
-            (self.folder / "server.log").open("w") as log,
+            said.open("w") as log,
             subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
             ) as server,
         ):
             try:
-                until = time.monotonic() + 60
-                while not _answers(port):
-                    assert server.poll() is None, self.read("server.log")
-                    assert time.monotonic() < until
-                    time.sleep(0.1)
-                yield f"http://127.0.0.1:{port}"
+                yield address_of(server, said, PATIENCE)
             finally:
                 server.terminate()
 
@@ -197,11 +189,3 @@ class Host:
             for path in sorted(self.folder.rglob("*"))
             if path.is_file()
         }
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

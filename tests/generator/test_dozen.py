@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.site import Site
@@ -223,7 +223,7 @@ def test_its_pages_open_in_a_browser(host: Host) -> None:
                         found += [f"{address} {line}" for line in windows.findings(desk, scheme=scheme)]
         desk.goto(f"{url}{shown['invoice'][0]}event/send_invoice/")
         desk.get_by_role("button", name="Send invoice").click()
-        assert desk.get_by_text("A name is Sent.").is_visible()
+        expect(desk.get_by_text("A name is Sent.")).to_be_visible(timeout=60_000)
         windows.close()
         browser.close()
     assert found == []
