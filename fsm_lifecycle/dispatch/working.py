@@ -96,7 +96,8 @@ class Crew:
                 "The queue %s of the database %s stopped; it is begun again.", self.queue.name, self.using
             )
         finally:
-            connections.close_all()
+            with at_work():  # a fork in the middle would take a lock of the client's along
+                connections.close_all()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
@@ -273,10 +274,11 @@ class Worker:
 
     def _round(self, using: str, woken: bool) -> bool:
         found = False
-        with may_be_away(using), at_work():
-            found = self._look(using, woken)
-        if not found:
-            connections[using].close()  # an idle worker holds no connection
+        with at_work():
+            with may_be_away(using):
+                found = self._look(using, woken)
+            if not found:
+                connections[using].close()  # an idle worker holds no connection
         return found
 
     def _look(self, using: str, woken: bool) -> bool:

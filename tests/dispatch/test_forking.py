@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from typing import Any
 
 import pytest
 
-from fsm_lifecycle.dispatch import forking
+from fsm_lifecycle.dispatch import forking, items, queues, routines, working
 from fsm_lifecycle.dispatch.forking import at_work
 
 pytestmark = [pytest.mark.pure, pytest.mark.once]
@@ -50,6 +51,32 @@ def test_a_fork_waits_for_a_piece_of_work_but_not_for_a_long_one(
     assert bool(ended) == (lasts < patience)
     let_go.set()
     thread.join()
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize("part", ["crew", "worker"])
+def test_a_connection_is_closed_at_work(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork in the middle of it would take a lock of the database's client along."""
+    inside: list[bool] = []
+
+    class Connections:
+        def close(self, *args: Any) -> None:
+            inside.append(threading.get_ident() in forking._gate.inside)
+
+        close_all = close
+
+        def __getitem__(self, using: str) -> Connections:
+            return self
+
+    monkeypatch.setattr(working, "connections", Connections())
+    monkeypatch.setattr(working, "drain", lambda *args, **kwargs: 0)
+    if part == "crew":
+        working.Crew(items.QUEUE, "default")._work()
+    else:
+        routines._routines.clear()
+        queues._queues.clear()
+        working.Worker("default")._round("default", woken=False)
+    assert inside == [True]
 
 
 def test_who_forks_at_work_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
