@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.once, pytest.mark.pure]
+pytestmark = [pytest.mark.once, pytest.mark.pure, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def visit() -> dict[str, Any]:
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.acceptance.odd.settings", "DATABASE": "sqlite"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=800,  # it takes half a minute, where nobody else works
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
