@@ -29,6 +29,7 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.once,
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.usefixtures("sample_site"),
 ]
 

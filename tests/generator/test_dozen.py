@@ -17,7 +17,7 @@ from tests.browser.site import Site
 from tests.browser.visitor import PHONE, Windows, overflow
 from tests.generator.host import ROOT, Host
 
-pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 #: The example of the specification, as it is written there.
 INVOICE = (

@@ -143,6 +143,7 @@ def test_the_report_says_what_happened(load_helpdesk: Load) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_table_accepts_more_than_97_percent_of_the_whole_log_and_names_the_rest(
     load_helpdesk: Load,
 ) -> None:
