@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ postgres_only = pytest.mark.skipif("connection.vendor != 'postgresql'")
 mariadb_only = pytest.mark.skipif("connection.vendor != 'mysql'")
 
 Restore = Callable[[Source, str, Path], None]
+
+# A database is made for each test, and migrated.
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,8 @@ def target(source: Source, tmp_path: Path) -> Iterator[str]:
 def _name(folder: Path, what: str) -> str:
     if connection.vendor == "sqlite":
         return str(folder / f"{what}.sqlite3")
-    return f"{connection.settings_dict['NAME']}_{what}"
+    # Each has a name of its own: MariaDB may keep the folder of the one before.
+    return f"{connection.settings_dict['NAME']}_{what}_{uuid.uuid4().hex[:8]}"
 
 
 # --- ways -------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 
 from tests import databases
+from tests.ledger import restoring
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = "tests.ledger.guard.shop_project"
@@ -41,7 +42,7 @@ class Shop:
             capture_output=True,
             text=True,
             check=False,
-            timeout=250,
+            timeout=600,
         )
 
     def steps(self, version: str, *steps: str, **more: str) -> list[Any]:
@@ -68,7 +69,4 @@ def new_shop(folder: Path) -> Iterator[Shop]:
     try:
         yield Shop(name, folder)
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"DROP DATABASE {quoted}" + (" WITH (FORCE)" if connection.vendor == "postgresql" else "")
-            )
+        restoring.drop(name)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ledger.guard.shopping import Shop
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GUARDED = {"unrelated": "passes", "illegal": "refused", "log": "refused"}
 FLUSH = "command flush --no-input"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ledger.guard.shopping import PROJECT, Shop
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PYTEST = ["-m", "pytest", "-c", "tests/ledger/guard/shop_project/pytest.ini", "-q"]
 STYLES = "tests/ledger/guard/shop_project/styles.py"
