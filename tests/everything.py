@@ -12,6 +12,7 @@ that the last line printed is pytest's own summary.
 import importlib.util
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -134,6 +135,8 @@ def on_newer_python(everything: Everything, command: list[str]) -> None:
 def main() -> int:
     # Thousands of processes are started in a run: without it each would compile every module anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A shell that starts it in the background has interrupts ignored, which all those processes would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     everything = Everything(strict=os.environ.get("CI") == "true")
     python = [sys.executable]
     everything.run("ruff check", [*python, "-m", "ruff", "check", "."])
