@@ -304,7 +304,7 @@ def first_seconds_of(user: User, run: AgentRun, *, server: str) -> list[str]:
 
 @pytest.mark.parametrize("server", ["wsgi", "asgi"])
 def test_whoever_has_as_many_open_as_allowed_gets_what_is_new_and_waits(
-    clerk: User, talks: None, server: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+    clerk: User, says: Any, server: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setattr(StreamPage, "cap", 0.5)
     monkeypatch.setattr(StreamPage, "lifetime", 0.5)
