@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -196,7 +197,8 @@ class Worker:
         self._databases: list[str] = []
         self._crews: dict[str, list[Crew]] = {}
         self._ran: dict[tuple[str, str], float] = {}
-        self._woken: set[str] = set()
+        self._woken: deque[str] = deque()  # added to by any thread while it is emptied
+        self._adding = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._last = False
@@ -206,14 +208,17 @@ class Worker:
 
     def add(self, using: str) -> None:
         """Work on this database, too."""
-        if using not in self._databases:
-            self._crews[using] = [Crew(queue, using, self._stop.is_set) for queue in all_queues()]
-            self._databases.append(using)
+        if using in self._databases:
+            return
+        with self._adding:
+            if using not in self._databases:
+                self._crews[using] = [Crew(queue, using, self._stop.is_set) for queue in all_queues()]
+                self._databases.append(using)
 
     def wake(self, using: str) -> None:
         """Something was committed there."""
         self.add(using)
-        self._woken.add(using)
+        self._woken.append(using)
         self._wake.set()
 
     def stop(self) -> None:
@@ -241,7 +246,7 @@ class Worker:
         try:
             while not self.stopped:
                 self._wake.clear()
-                woken, self._woken = self._woken, set()
+                woken = {self._woken.popleft() for _ in range(len(self._woken))}
                 found = bool(woken)
                 if self._last:
                     self._last_round()
@@ -303,7 +308,7 @@ class Worker:
             return False
         if since >= routine.gap:
             return True
-        self._woken.add(using)  # too soon: it is not forgotten
+        self._woken.append(using)  # too soon: it is not forgotten
         return False
 
     def _pause(self) -> float:
