@@ -18,7 +18,7 @@ from fsm_lifecycle.mcp.principal import Principal
 from fsm_lifecycle.mcp.server import server_for
 from fsm_lifecycle.models import LifecycleModel, RefusedAttempt
 from tests.agents.core.desk import declared, refusals, state_of
-from tests.agents.core.test_bounded_autonomy import ARGUMENTS, MODELS, Asker, askers, expected, made
+from tests.agents.core.test_bounded_autonomy import MODELS, Asker, askers, expected, given, made
 from tests.mcp.conftest import Wire
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.django_db]
@@ -53,11 +53,6 @@ def over_streams(agent: str, user: Any) -> Iterator[Say]:
 
 
 WAYS = {"http": over_http, "stdio": over_streams}
-
-
-def given(event: Any) -> dict[str, Any]:
-    """Arguments with which an event's form is content."""
-    return ARGUMENTS[event.arguments.__name__] if event.arguments else {}
 
 
 @pytest.mark.parametrize("way", WAYS)

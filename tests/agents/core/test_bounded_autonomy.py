@@ -37,6 +37,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+def given(event: Any) -> dict[str, Any]:
+    """Arguments with which an event's form is content."""
+    return ARGUMENTS[event.arguments.__name__] if event.arguments else {}
+
+
 def made(model: Any, state: str, number: int) -> Any:
     """A record in a state, made so that its guards have nothing against it."""
     day = timezone.localdate() - timedelta(days=5)
@@ -119,8 +124,7 @@ def test_what_the_table_does_not_allow_is_refused_and_on_record(model: Any) -> N
                     if not wrong:
                         continue
                     tried += 1
-                    given = ARGUMENTS[event.arguments.__name__] if event.arguments else {}
-                    answer = call(run, tools[name], id=str(record.pk), expected_state=state, **given)
+                    answer = call(run, tools[name], id=str(record.pk), expected_state=state, **given(event))
                     assert (answer["success"], answer["code"]) == (False, wrong), (asker.name, state, name)
                     assert answer["reasons"]
                     on_record += 1
@@ -133,8 +137,7 @@ def test_what_the_table_does_not_allow_is_refused_and_on_record(model: Any) -> N
                         continue
                     allowed += 1
                     fresh = made(model, state, 10_000 + allowed)
-                    given = ARGUMENTS[event.arguments.__name__] if event.arguments else {}
-                    answer = call(run, tools[name], id=str(fresh.pk), expected_state=state, **given)
+                    answer = call(run, tools[name], id=str(fresh.pk), expected_state=state, **given(event))
                     assert answer["success"], (asker.name, state, name, answer)
                     assert state_of(fresh) in map(str, event.targets)
                     entry = fresh.log.last()
@@ -153,8 +156,7 @@ def test_what_an_agent_does_not_name_it_may_not_even_for_a_superuser(model: Any)
         for number, (name, event) in enumerate(model.lifecycle.events.items()):
             state = str(event.sources[0])
             record = made(model, state, number + 1)
-            given = ARGUMENTS[event.arguments.__name__] if event.arguments else {}
-            answer = call(run, tools[name], id=str(record.pk), expected_state=state, **given)
+            answer = call(run, tools[name], id=str(record.pk), expected_state=state, **given(event))
             assert answer["code"] == "access_denied"
             assert refusals(record) == [(name, "access_denied")]
             assert state_of(record) == state
@@ -169,8 +171,7 @@ def test_what_takes_a_person_changes_nothing_by_itself(model: Any) -> None:
         for number, (name, event) in enumerate(model.lifecycle.events.items()):
             state = str(event.sources[0])
             record = made(model, state, number + 1)
-            given = ARGUMENTS[event.arguments.__name__] if event.arguments else {}
-            answer = call(run, tools[name], id=str(record.pk), expected_state=state, **given)
+            answer = call(run, tools[name], id=str(record.pk), expected_state=state, **given(event))
             assert (answer["code"], answer["current_state"]) == ("approval_required", state)
             assert run.proposals.get(pk=answer["proposal"]).event == name
             assert state_of(record) == state
