@@ -22,7 +22,7 @@ from sample_project.helpdesk.models import Ticket
 from tests.agents.core.desk import call, declared, refusals, run_of, state_of
 from tests.sample.making import somebody
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 MODELS = (Ticket, Contract, Invoice, ExpenseReport)
 

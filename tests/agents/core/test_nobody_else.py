@@ -31,7 +31,7 @@ from sample_project.billing.models import Contract, Invoice
 from tests.agents.core.desk import call, declared, refusals, run_of, state_of
 from tests.sample.making import an_invoice, somebody
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 WHY = {"reason": "own tool"}
 
