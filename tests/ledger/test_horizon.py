@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from fsm_lifecycle.ledger import horizon as module
 from fsm_lifecycle.ledger.horizon import GIVEN_UP_AFTER, Gaps, Horizon, Range, Watch, look
 from fsm_lifecycle.models import SealProgress, TransitionLog
+from tests.ledger.waiting import seen_at_last
 from tests.testapp.models import Light
 
 ranges_and_keys = st.sets(st.integers(1, 60)).flatmap(
@@ -150,10 +151,14 @@ def test_one_long_transaction_makes_one_generation() -> None:
 
 def look_until_nobody_is_at_work() -> Watch:
     """MariaDB counts a connection that is just ending, whosever it is, and is silent while many ask."""
-    for _ in range(20):
+    watch = look(connection)
+
+    def nobody() -> bool:
+        nonlocal watch
         watch = look(connection)
-        if watch.open == frozenset():
-            break
+        return watch.open == frozenset()
+
+    seen_at_last(nobody)
     return watch
 
 
