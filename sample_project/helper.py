@@ -154,7 +154,7 @@ def _do(task: Task, kind: Kind, event: str) -> Talk:
     rows = [row for row in page["records"] if not number or number in (row["id"], _number(_name(row)))]
     rows = rows if many else rows[:1]
     if not rows:
-        return f"You see no {kind.in_words}{f' {number}' if number else _in(state)}."
+        return f"You see no {kind.in_words}{f' {number}' if number else f's{_in(state)}'}."
     given, missing = _arguments(task, tool)
     if missing:
         wanted = _listed(_words(name) for name in missing)

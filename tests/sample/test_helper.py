@@ -115,6 +115,8 @@ def test_it_finds_one_ticket_among_many_by_its_number() -> None:
     assert run.answer == "Ticket 28: done, it is in progress now."
     unknown = run_to_the_end(TicketAgent, "Take ticket 99 in charge.", user=bob)
     assert unknown.answer == "You see no ticket 99."
+    none = run_to_the_end(TicketAgent, "Take the oldest classified ticket in charge.", user=bob)
+    assert none.answer == "You see no tickets that are classified."
 
 
 def test_it_submits_ones_reports() -> None:
